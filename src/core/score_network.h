@@ -1,0 +1,24 @@
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+namespace halcyon {
+
+/// A raw network F(x; c_noise, label).  It knows nothing of noise levels: a Preconditioning
+/// scales what goes in and comes out, and makes a Denoiser of it.
+class ScoreNetwork : public torch::nn::Module {
+ public:
+  /// x: [B, C, H, W], about unit variance; c_noise: [B], the conditioning of the noise level;
+  /// label: [B] int64 class indices, or undefined for "no class".  Returns a tensor shaped as x.
+  virtual torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& c_noise,
+                                const torch::Tensor& label) = 0;
+
+  /// Number of classes the network is conditioned on; 0 if it takes no label.
+  virtual int64_t num_classes() const { return 0; }
+
+  /// Where dropout draws from (train mode only), so that a run can be repeated and resumed.
+  virtual void use_generator(const at::Generator&) {}
+};
+
+}  // namespace halcyon
