@@ -33,7 +33,8 @@ torch::Tensor NoiseSource::normal_like(const torch::Tensor& x) {
   TORCH_CHECK(x.size(0) == static_cast<int64_t>(streams_.size()), "NoiseSource for ",
               streams_.size(), " samples was asked for ", x.size(0));
   auto noise = torch::empty_like(x, torch::MemoryFormat::Contiguous);
-  for (size_t i = 0; i < streams_.size(); ++i) noise[static_cast<int64_t>(i)].normal_(0, 1, streams_[i]);
+  for (size_t i = 0; i < streams_.size(); ++i)
+    noise[static_cast<int64_t>(i)].normal_(0, 1, streams_[i]);
   return noise;
 }
 

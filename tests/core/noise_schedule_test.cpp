@@ -1,0 +1,63 @@
+#include "core/noise_schedule.h"
+
+#include "core/error.h"
+#include "core/noise_grid.h"
+#include "tests/support/catch.h"
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+TEST_CASE("VP schedule: time() inverts sigma()", "[core][property]") {
+  const VpSchedule schedule({GENERATE(BetaSchedule::linear, BetaSchedule::cosine)});
+  const auto t = torch::linspace(0, 999, 4001, torch::kFloat64);
+  REQUIRE(torch::allclose(schedule.time(schedule.sigma(t)), t, /*rtol=*/1e-10, /*atol=*/1e-9));
+}
+
+TEST_CASE("VP schedule: sigma is the noise-to-signal ratio at whole t", "[core][oracle]") {
+  const VpSchedule schedule({GENERATE(BetaSchedule::linear, BetaSchedule::cosine)});
+  const auto alpha_bar = torch::tensor(schedule.alpha_bar(), torch::kFloat64);
+  const auto sigma = schedule.sigma(torch::arange(1000, torch::kFloat64));
+  REQUIRE(torch::allclose(sigma, ((1 - alpha_bar) / alpha_bar).sqrt(), /*rtol=*/1e-9, /*atol=*/0));
+}
+
+TEST_CASE("the linear schedule of DDPM ends at its published signal level", "[core][oracle]") {
+  const VpSchedule schedule({});
+  double log_alpha_bar = 0;
+  for (int t = 0; t < 1000; ++t) log_alpha_bar += std::log(1 - (1e-4 + (0.02 - 1e-4) * t / 999));
+  REQUIRE_THAT(schedule.alpha_bar().back(), WithinRel(std::exp(log_alpha_bar), 1e-12));
+  REQUIRE_THAT(schedule.sigma_min(), WithinRel(std::sqrt(1e-4 / (1 - 1e-4)), 1e-9));
+}
+
+TEST_CASE("VP schedules that are none are refused", "[core][error]") {
+  REQUIRE_THROWS_AS(VpSchedule({BetaSchedule::linear, 1000, 0.02, 1e-4}), ConfigError);
+  REQUIRE_THROWS_AS(VpSchedule({BetaSchedule::linear, 1, 1e-4, 0.02}), ConfigError);
+}
+
+TEST_CASE("noise grids decrease strictly from sigma_max to sigma_min and then to 0",
+          "[core][property]") {
+  const auto steps = GENERATE(1, 2, 18, 200);
+  const VpSchedule schedule({});
+  const auto grids = {karras_grid(0.002, 80, steps, 7), geometric_grid(0.002, 80, steps),
+                      vp_grid(schedule, 0.02, 80, steps)};
+  for (const auto& grid : grids) {
+    REQUIRE(grid.size() == static_cast<size_t>(steps) + 1);
+    REQUIRE_THAT(grid.front(), WithinRel(80, 1e-9));
+    REQUIRE(grid.back() == 0);
+    for (size_t i = 0; i + 1 < grid.size(); ++i) REQUIRE(grid[i] > grid[i + 1]);
+  }
+}
+
+TEST_CASE("noise grids have the spacing that their names say", "[core][oracle]") {
+  const auto karras = karras_grid(0.01, 10, 11, 7);
+  REQUIRE_THAT(std::pow(karras[5], 1.0 / 7),
+               WithinRel((std::pow(0.01, 1.0 / 7) + std::pow(10, 1.0 / 7)) / 2, 1e-12));
+  REQUIRE_THAT(geometric_grid(0.01, 1, 3)[1], WithinRel(0.1, 1e-12));
+  const VpSchedule schedule({});
+  const auto all = vp_grid(schedule, schedule.sigma_min(), schedule.sigma_max(), 1000);
+  for (const int t : {0, 1, 500, 998, 999}) {
+    const double alpha_bar = schedule.alpha_bar()[static_cast<size_t>(t)];
+    REQUIRE_THAT(all[static_cast<size_t>(999 - t)], WithinRel(std::sqrt(1 / alpha_bar - 1), 1e-8));
+  }
+  REQUIRE_THROWS_AS(karras_grid(1, 0.5, 10, 7), ConfigError);
+  REQUIRE_THROWS_AS(geometric_grid(0, 1, 10), ConfigError);
+}
