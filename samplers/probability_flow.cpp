@@ -1,0 +1,56 @@
+#include "samplers/probability_flow.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+
+namespace halcyon {
+namespace {
+
+torch::Tensor slope(Denoiser& denoiser, const torch::Tensor& x, double sigma) {
+  return (x - denoise_at(denoiser, x, sigma)) / sigma;
+}
+
+}  // namespace
+
+torch::Tensor EulerSampler::run(Denoiser& denoiser, torch::Tensor x,
+                                const std::vector<double>& sigmas, NoiseSource&) const {
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    x = x + (sigmas[i + 1] - sigmas[i]) * slope(denoiser, x, sigmas[i]);
+  }
+  return x;
+}
+
+HeunSampler::HeunSampler(const ChurnOptions& churn) : churn_(churn) {
+  if (!(churn.s_churn >= 0 && churn.s_noise > 0)) {
+    throw ConfigError(fmt::format("sampler.churn: want s_churn >= 0 and s_noise > 0, got {} and {}",
+                                  churn.s_churn, churn.s_noise));
+  }
+}
+
+torch::Tensor HeunSampler::run(Denoiser& denoiser, torch::Tensor x,
+                               const std::vector<double>& sigmas, NoiseSource& noise) const {
+  const auto steps = static_cast<double>(sigmas.size() - 1);
+  const double gamma_max = std::min(churn_.s_churn / steps, std::numbers::sqrt2 - 1);
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    double sigma = sigmas[i];
+    if (gamma_max > 0 && churn_.s_min <= sigma && sigma <= churn_.s_max) {
+      const double churned = sigma * (1 + gamma_max);
+      const double added = std::sqrt(churned * churned - sigma * sigma);
+      x = x + added * churn_.s_noise * noise.normal_like(x);
+      sigma = churned;
+    }
+    const double h = sigmas[i + 1] - sigma;
+    const auto d = slope(denoiser, x, sigma);
+    const auto euler = x + h * d;
+    x = sigmas[i + 1] == 0 ? euler : x + 0.5 * h * (d + slope(denoiser, euler, sigmas[i + 1]));
+  }
+  return x;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,70 @@
+#include "samplers/registry.h"
+
+#include "core/noise_grid.h"
+#include "core/registry.h"
+#include "samplers/ancestral.h"
+#include "samplers/langevin.h"
+#include "samplers/probability_flow.h"
+
+namespace halcyon {
+namespace {
+
+template <class T>
+std::unique_ptr<Sampler> make(const SamplerOptions&) {
+  return std::make_unique<T>();
+}
+
+std::unique_ptr<Sampler> make_edm(const SamplerOptions& options) {
+  return std::make_unique<HeunSampler>(options.churn);
+}
+
+std::unique_ptr<Sampler> make_langevin(const SamplerOptions& options) {
+  return std::make_unique<AnnealedLangevinSampler>(options.langevin);
+}
+
+const SamplerEntry& entry_of(const SamplerOptions& options) {
+  return find_entry(sampler_registry(), options.name, "sampler.name");
+}
+
+}  // namespace
+
+const std::vector<SamplerEntry>& sampler_registry() {
+  static const std::vector<SamplerEntry> entries = {
+      {"ddpm", "ancestral sampling, posterior variance (Ho et al. 2020)", 0, GridSpacing::vp,
+       make<DdpmSampler>},
+      {"ddim", "probability-flow ODE, forward Euler, uniform in t (Song et al. 2021)", 1,
+       GridSpacing::vp, make<EulerSampler>},
+      {"euler", "probability-flow ODE, forward Euler, on the Karras grid", 1, GridSpacing::karras,
+       make<EulerSampler>},
+      {"heun", "probability-flow ODE, Heun (Karras et al. 2022, Algorithm 2, no churn)", 2,
+       GridSpacing::karras, make<HeunSampler>},
+      {"edm", "Heun with churn (Karras et al. 2022, Algorithm 2)", 0, GridSpacing::karras,
+       make_edm},
+      {"langevin", "annealed Langevin dynamics, denoised (Song and Ermon 2019)", 0,
+       GridSpacing::geometric, make_langevin},
+  };
+  return entries;
+}
+
+std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {
+  return entry_of(options).make(options);
+}
+
+std::vector<double> make_grid(const SamplerOptions& options, double model_sigma_min,
+                              double model_sigma_max) {
+  const double low = options.sigma_min == 0 ? model_sigma_min : options.sigma_min;
+  const double high = options.sigma_max == 0 ? model_sigma_max : options.sigma_max;
+  const bool by_sampler = options.grid == GridSpacing::by_sampler;
+  switch (by_sampler ? entry_of(options).grid : options.grid) {
+    case GridSpacing::geometric:
+      return geometric_grid(low, high, options.steps);
+    case GridSpacing::vp:
+      return vp_grid(VpSchedule({}), low, high, options.steps);
+    case GridSpacing::karras:
+    case GridSpacing::by_sampler:
+      break;
+  }
+  return karras_grid(low, high, options.steps, options.rho);
+}
+
+}  // namespace halcyon
