@@ -76,6 +76,16 @@ double GaussianMixture::mmse(double sigma) const {
   return variance * (static_cast<double>(dim()) - variance * fisher_information(sigma));
 }
 
+GaussianMixture fit_gaussian(const torch::Tensor& x0) {
+  TORCH_CHECK(x0.size(0) > 1, "fit_gaussian: want at least 2 samples, got ", x0.size(0));
+  const auto x = x0.flatten(1).to(torch::kCPU, torch::kFloat64);
+  const auto mean = x.mean(0, /*keepdim=*/true);
+  const auto centred = x - mean;
+  const auto covariance = centred.t().matmul(centred) / static_cast<double>(x.size(0) - 1);
+  const auto [variances, basis] = torch::linalg_eigh(covariance, "L");
+  return {torch::ones({1}), mean, variances.clamp_min(0), basis};
+}
+
 double sign_mmse(double snr) {
   if (snr > 1400) return 0;  // below the smallest double
   const double a = std::sqrt(snr);

@@ -57,6 +57,11 @@ class GaussianMixture final : public Denoiser {
   torch::Tensor weights_, means_, variances_, basis_;  // float64; means_ in the basis
 };
 
+/// The Gaussian with the mean and covariance of the samples x0 [N, ...]: its denoiser is the linear
+/// least-squares (Wiener) one, its mmse bounds that of the data from above and its Fisher
+/// information that of the data from below (Cramer-Rao), at every noise level.
+GaussianMixture fit_gaussian(const torch::Tensor& x0);
+
 /// mmse of a fair sign X in {-1, 1} seen through sqrt(snr) X + n, n ~ N(0, 1):
 /// exp(-snr / 2) E sech(sqrt(snr) n), which does not cancel.  (1 at snr = 0.)
 double sign_mmse(double snr);

@@ -75,3 +75,16 @@ TEST_CASE("draws have the mixture's mean and covariance", "[core][oracle][statis
   REQUIRE_THAT(across.var().item<double>(), WithinRel(0.25, slack));
   REQUIRE_THAT(along.mean().item<double>(), WithinAbs(0, 5 * std::sqrt(4.25 / n)));
 }
+
+TEST_CASE("the fitted Gaussian has the samples' mean and covariance", "[core][oracle]") {
+  auto rng = make_generator(5, "test");
+  const auto x = torch::randn({50, 3}, rng, kDouble).matmul(torch::randn({3, 3}, rng, kDouble)) + 2;
+  auto fitted = fit_gaussian(x);
+  // tr (Cov + s^2 I)^-1 by inverting, and the Wiener filter by solving.
+  const auto total = torch::cov(x.t()) + 0.25 * torch::eye(3, kDouble);
+  REQUIRE_THAT(fitted.fisher_information(0.5),
+               WithinRel(torch::linalg_inv(total).trace().item<double>(), 1e-10));
+  const auto centred = x - x.mean(0);
+  const auto wiener = x - 0.25 * torch::linalg_inv(total).matmul(centred.t()).t();
+  REQUIRE(torch::allclose(fitted.denoise(x, torch::full({50}, 0.5, kDouble)), wiener, 1e-10));
+}

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+
+namespace halcyon {
+
+/// An estimated number: no number is reported without its error and count.
+struct Estimate {
+  double value = 0;
+  double standard_error = 0;
+  int64_t count = 0;
+};
+
+/// Running mean and covariance of k variables over samples, in float64 and merged batch by batch
+/// (Chan, Golub and LeVeque 1983), so that linear combinations and ratios of means get honest
+/// errors from correlated variables.
+class SampleMoments {
+ public:
+  explicit SampleMoments(int64_t variables);
+
+  /// samples: [B, k].
+  void add(const torch::Tensor& samples);
+
+  int64_t count() const { return count_; }
+
+  /// Mean of sum_i weights_i x_i; standard error sqrt(w^T Cov w / n).
+  Estimate combination(const std::vector<double>& weights) const;
+
+  /// Mean of x_i.
+  Estimate mean(int64_t i) const;
+
+  /// Mean of x_i over mean of x_j, with the error of the linearised ratio.
+  Estimate ratio(int64_t i, int64_t j) const;
+
+ private:
+  int64_t count_ = 0;
+  torch::Tensor mean_;       // [k]
+  torch::Tensor co_moment_;  // [k, k]: sum of (x - mean)(x - mean)^T
+};
+
+}  // namespace halcyon
