@@ -1,0 +1,102 @@
+#include "training/train_step.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace halcyon {
+namespace {
+
+/// Labels with a share of them hidden: index num_classes is "no class".
+torch::Tensor with_dropout(const torch::Tensor& label, int64_t num_classes, double share,
+                           at::Generator& rng) {
+  if (!label.defined() || num_classes == 0) return {};
+  const auto uniform = torch::rand(label.sizes(), rng, label.options().dtype(torch::kFloat32));
+  return torch::where(uniform < share, torch::full_like(label, num_classes), label);
+}
+
+DenoisingLoss joined(const std::vector<DenoisingLoss>& parts) {
+  std::vector<torch::Tensor> sigma, error, weighted;
+  for (const auto& part : parts) {
+    sigma.push_back(part.sigma.detach());
+    error.push_back(part.error.detach());
+    weighted.push_back(part.weighted.detach());
+  }
+  return {torch::cat(sigma), torch::cat(error), torch::cat(weighted)};
+}
+
+void require_finite(const StepReport& report, double loss) {
+  if (std::isfinite(loss) && std::isfinite(report.grad_norm)) return;
+  throw NonFiniteError(fmt::format(
+      "step {}: the loss is {} and the gradient norm {}; sigma was in [{:.4g}, {:.4g}].  Want "
+      "finite numbers: try a lower optimizer.learning_rate",
+      report.step, loss, report.grad_norm, report.loss.sigma.min().item<double>(),
+      report.loss.sigma.max().item<double>()));
+}
+
+}  // namespace
+
+void check_options(const TrainingOptions& o) {
+  const auto want = [](bool good, const char* key, const char* range, auto got) {
+    if (!good) throw ConfigError(fmt::format("training.{}: want {}, got {}", key, range, got));
+  };
+  want(o.steps > 0, "steps", "a whole number > 0", o.steps);
+  want(o.batch > 0, "batch", "a whole number > 0", o.batch);
+  want(o.accumulate > 0 && o.batch % o.accumulate == 0, "accumulate",
+       "a whole number > 0 that divides training.batch", o.accumulate);
+  want(o.label_dropout >= 0 && o.label_dropout <= 1, "label_dropout", "a number in [0, 1]",
+       o.label_dropout);
+}
+
+StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
+  state.network->train();
+  state.parameters.gradients().zero_();
+
+  const auto sigma = task.objective.draw_sigma(batch.x0.size(0), batch.x0, state.noise_rng);
+  const auto label = with_dropout(batch.label, state.network->num_classes(),
+                                  task.training.label_dropout, state.noise_rng);
+  const int64_t part = batch.x0.size(0) / task.training.accumulate;
+  std::vector<DenoisingLoss> parts;
+  for (int64_t begin = 0; begin < batch.x0.size(0); begin += part) {
+    const auto slice = [&](const torch::Tensor& t) {
+      return t.defined() ? t.narrow(0, begin, part) : t;
+    };
+    // Strided, so that every part covers the noise levels of the whole batch.
+    const auto part_sigma = sigma.index(
+        {torch::indexing::Slice(begin / part, torch::indexing::None, task.training.accumulate)});
+    PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(label));
+    parts.push_back(task.objective.loss(denoiser, slice(batch.x0), part_sigma, state.noise_rng));
+    (parts.back().weighted.sum() / static_cast<double>(batch.x0.size(0))).backward();
+  }
+
+  StepReport report;
+  report.step = state.step + 1;
+  report.images = state.images + batch.x0.size(0);
+  report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
+  report.loss = joined(parts);
+  report.grad_norm = clip_gradient(state.parameters.gradients(), task.optimizer.gradient_clip);
+  require_finite(report, report.loss.weighted.mean().item<double>());
+
+  state.optimizer.update(state.parameters.values(), state.parameters.gradients(), task.optimizer,
+                         report.learning_rate, report.step);
+  state.step = report.step;
+  state.images = report.images;
+  for (auto& ema : state.emas) {
+    ema.update(state.parameters.values(), batch.x0.size(0), state.images);
+  }
+  return report;
+}
+
+void train(TrainingState& state, const TrainingTask& task,
+           const std::function<TrainingBatch()>& next_batch,
+           const std::function<bool(const StepReport&)>& on_step) {
+  while (state.step < task.training.steps) {
+    const auto report = train_step(state, task, next_batch());
+    if (!on_step(report)) break;
+  }
+}
+
+}  // namespace halcyon

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+
+#include "core/denoising_loss.h"
+#include "training/training_state.h"
+
+namespace halcyon {
+
+struct TrainingOptions {
+  int64_t steps = 10000;
+  int64_t batch = 64;
+  int64_t accumulate = 1;
+  double label_dropout = 0.1;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.steps, "steps", "optimiser steps of the whole run, > 0");
+    field(self.batch, "batch", "images a step, > 0");
+    field(self.accumulate, "accumulate",
+          "parts a batch is worked in, to save memory; divides batch");
+    field(self.label_dropout, "label_dropout",
+          "share of images whose label is hidden (class-conditional models), in [0, 1]");
+  }
+};
+
+/// @throws ConfigError naming the key unless every option is in its range.
+void check_options(const TrainingOptions& options);
+
+struct TrainingBatch {
+  torch::Tensor x0;     ///< [B, C, H, W] float32, model units
+  torch::Tensor label;  ///< [B] int64, or undefined
+};
+
+/// What one step did; per-sample tensors [B] are left to whoever bins or averages them.
+struct StepReport {
+  int64_t step = 0;
+  int64_t images = 0;
+  double learning_rate = 0;
+  double grad_norm = 0;  ///< before clipping
+  DenoisingLoss loss;    ///< detached
+};
+
+/// What stays the same from step to step.
+struct TrainingTask {
+  TrainingOptions training;
+  OptimizerOptions optimizer;
+  const DenoisingScoreMatching& objective;
+  const Preconditioning& preconditioning;
+};
+
+/// One optimiser step on `batch` of task.training.batch images.
+/// @throws NonFiniteError naming the step and the range of sigma if the loss or the gradient is
+/// not finite; weights, averages and optimiser are then those of the step before.
+StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch);
+
+/// Steps until task.training.steps are done or `on_step` returns false.
+void train(TrainingState& state, const TrainingTask& task,
+           const std::function<TrainingBatch()>& next_batch,
+           const std::function<bool(const StepReport&)>& on_step);
+
+}  // namespace halcyon
