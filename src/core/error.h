@@ -24,8 +24,8 @@ struct FileError : UserError {
   using UserError::UserError;
 };
 /// Training left the finite numbers; the message names the step and the range of sigma.
-struct NonFiniteError : UserError {
-  using UserError::UserError;
+struct NonFiniteError : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 }  // namespace halcyon

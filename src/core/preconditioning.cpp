@@ -93,7 +93,8 @@ std::unique_ptr<Preconditioning> make_preconditioning(const PreconditioningOptio
 
 torch::Tensor PreconditionedDenoiser::denoise(const torch::Tensor& x, const torch::Tensor& sigma) {
   const auto s = preconditioning_.scaling(sigma);
-  const auto raw = network_.forward(per_sample(s.c_in, x) * x, s.c_noise, label_);
+  const auto label = label_.defined() ? label_.expand({x.size(0)}) : label_;
+  const auto raw = network_.forward(per_sample(s.c_in, x) * x, s.c_noise, label);
   return per_sample(s.c_skip, x) * x + per_sample(s.c_out, x) * raw;
 }
 

@@ -57,7 +57,8 @@ const std::vector<PreconditioningEntry>& preconditioning_registry();
 /// @throws ConfigError for an unknown name or a sigma_data that is not > 0.
 std::unique_ptr<Preconditioning> make_preconditioning(const PreconditioningOptions& options);
 
-/// A network and its preconditioning as a Denoiser; `label` [B] or undefined goes to the network.
+/// A network and its preconditioning as a Denoiser.  `label` goes to the network: [B], or [1] for
+/// any batch, or undefined.
 class PreconditionedDenoiser final : public Denoiser {
  public:
   PreconditionedDenoiser(ScoreNetwork& network, const Preconditioning& preconditioning,

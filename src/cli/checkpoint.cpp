@@ -1,0 +1,186 @@
+#include "cli/checkpoint.h"
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+
+#include "config/options.h"
+#include "core/error.h"
+#include "data/toy_distribution.h"
+#include "io/run_directory.h"
+
+namespace halcyon {
+namespace {
+
+constexpr const char* kFormat = "1";
+
+/// "ema" is the first average; the others carry their half-life.
+std::string ema_name(const TrainingState& state, size_t k) {
+  return k == 0 ? "ema" : fmt::format("ema-{}", state.emas[k].halflife_images);
+}
+
+/// Every set of weights of `state` under its name.
+std::map<std::string, torch::Tensor> weight_sets(const TrainingState& state) {
+  std::map<std::string, torch::Tensor> sets = {{"raw", state.parameters.values()}};
+  for (size_t k = 0; k < state.emas.size(); ++k) sets[ema_name(state, k)] = state.emas[k].average;
+  return sets;
+}
+
+/// Runs `f`; a CheckpointError or ConfigError in it becomes a CheckpointError that names the file.
+template <class F>
+void naming_file(const std::string& file, F&& f) {
+  try {
+    f();
+  } catch (const UserError& error) {
+    throw CheckpointError(fmt::format("'{}': {}", file, error.what()));
+  } catch (const c10::Error& error) {  // a recipe that asks for more memory than there is
+    throw CheckpointError(
+        fmt::format("'{}': its recipe cannot be built: {}", file, error.what_without_backtrace()));
+  }
+}
+
+const std::string& metadata(const Metadata& data, const std::string& key) {
+  const auto found = data.find(key);
+  if (found == data.end()) {
+    throw CheckpointError(
+        fmt::format("metadata has no '{}': want a model file that halcyon wrote", key));
+  }
+  return found->second;
+}
+
+Recipe read_recipe(const Metadata& data) {
+  if (metadata(data, "halcyon.format") != kFormat) {
+    throw CheckpointError(
+        fmt::format("halcyon.format is {}: want {}", metadata(data, "halcyon.format"), kFormat));
+  }
+  Recipe recipe;
+  OptionSet(recipe).read_ini(metadata(data, "halcyon.recipe"), "halcyon.recipe");
+  return recipe;
+}
+
+ImageShape read_shape(const Metadata& data) {
+  const auto sides = from_text<std::vector<int64_t>>(metadata(data, "halcyon.shape"));
+  if (sides.size() != 3 || sides[0] < 1 || sides[1] < 1 || sides[2] < 1) {
+    throw CheckpointError("halcyon.shape: want C,H,W");
+  }
+  return {sides[0], sides[1], sides[2]};
+}
+
+TensorMap module_tensors(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
+  return tensors;
+}
+
+void load_network(const SafetensorsFile& file, int64_t label, torch::Device device, Model& model) {
+  model.recipe = read_recipe(file.metadata);
+  model.shape = read_shape(file.metadata);
+  model.step = from_text<int64_t>(metadata(file.metadata, "halcyon.step"));
+  const auto classes = from_text<int64_t>(metadata(file.metadata, "halcyon.num_classes"));
+  model.network = make_network(model.recipe.model, model.shape, classes);
+  const torch::NoGradGuard no_grad;
+  const auto own = module_tensors(*model.network);
+  require_same_layout(file.tensors, own);
+  for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(file.tensors.at(name));
+  model.network->to(device);
+  model.network->eval();
+  model.preconditioning = make_preconditioning(model.recipe.preconditioning);
+  model.sigma_min = model.preconditioning->sigma_min();
+  model.sigma_max = model.preconditioning->sigma_max();
+  torch::Tensor label_tensor;
+  if (label >= 0)
+    label_tensor = torch::full({1}, label, torch::TensorOptions(torch::kInt64).device(device));
+  model.denoiser = std::make_unique<PreconditionedDenoiser>(*model.network, *model.preconditioning,
+                                                            label_tensor);
+}
+
+Model exact_toy(const std::string& path) {
+  const auto& toy = find_toy(path);
+  Model model;
+  model.source = path;
+  model.weights = "exact";
+  model.recipe.data.path = path;
+  model.shape = {toy.shape[0], toy.shape[1], toy.shape[2]};
+  model.denoiser = std::make_unique<GaussianMixture>(toy.make());
+  return model;
+}
+
+}  // namespace
+
+std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
+                                                        const Recipe& recipe,
+                                                        const ImageShape& shape) {
+  Recipe copy = recipe;
+  const Metadata common = {
+      {"halcyon.format", kFormat},
+      {"halcyon.recipe", OptionSet(copy).to_ini()},
+      {"halcyon.shape", fmt::format("{},{},{}", shape.channels, shape.height, shape.width)},
+      {"halcyon.num_classes", std::to_string(state.network->num_classes())},
+      {"halcyon.step", std::to_string(state.step)},
+      {"halcyon.images", std::to_string(state.images)}};
+  std::map<std::string, SafetensorsFile> files;
+  for (const auto& [name, values] : weight_sets(state)) {
+    auto described = common;
+    described["halcyon.weights"] = name;
+    files[name + ".safetensors"] = {state.weights(values), described};
+  }
+  files["training.safetensors"] = {state.training_tensors(), common};
+  return files;
+}
+
+void load_training_checkpoint(const std::string& folder, TrainingState& state) {
+  const auto load = [&](const std::string& name, auto&& into) {
+    const auto file = folder + "/" + name + ".safetensors";
+    const auto content = read_safetensors(file);
+    naming_file(file, [&] { into(content.tensors); });
+  };
+  for (const auto& [name, values] : weight_sets(state)) {
+    load(name,
+         [&, target = values](const TensorMap& tensors) { state.load_weights(tensors, target); });
+  }
+  load("training", [&](const TensorMap& tensors) { state.load_training_tensors(tensors); });
+}
+
+void require_same_recipe(const std::string& folder, const Recipe& now) {
+  const auto file = folder + "/raw.safetensors";
+  Recipe then;
+  naming_file(file, [&] { then = read_recipe(read_safetensors_header(file).metadata); });
+  Recipe copy = now;
+  const auto before = OptionSet(then).options();
+  const auto after = OptionSet(copy).options();
+  for (size_t i = 0; i < before.size(); ++i) {
+    const auto& key = before[i].key;
+    if (key == "training.steps" || key.rfind("optimizer.", 0) == 0) continue;
+    if (before[i].get() != after[i].get()) {
+      throw ConfigError(fmt::format(
+          "{}: the run began with '{}' and cannot go on with '{}'; want the same, or a new run.dir",
+          key, before[i].get(), after[i].get()));
+    }
+  }
+}
+
+Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
+                 torch::Device device) {
+  if (checkpoint.empty()) {
+    throw ConfigError(
+        "--checkpoint: want a run directory, a step directory or a .safetensors file");
+  }
+  if (is_toy(checkpoint)) return exact_toy(checkpoint);
+  Model model;
+  model.source = resolve_checkpoint(checkpoint, weights + ".safetensors");
+  const auto file = read_safetensors(model.source);
+  naming_file(model.source, [&] {
+    model.weights = metadata(file.metadata, "halcyon.weights");
+    load_network(file, label, device, model);
+  });
+  if (label >= model.network->num_classes()) {
+    throw ConfigError(
+        fmt::format("--label: want a class below {}, got {}", model.network->num_classes(), label));
+  }
+  return model;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cli/run_options.h"
+#include "core/denoiser.h"
+#include "core/preconditioning.h"
+#include "io/safetensors.h"
+#include "models/network_shape.h"
+#include "training/training_state.h"
+
+namespace halcyon {
+
+// A checkpoint is a folder of safetensors files (docs/checkpoint_format.md): raw.safetensors,
+// ema.safetensors and ema-HALFLIFE.safetensors hold weights, each a model by itself, and
+// training.safetensors what a resumed run needs beside them.
+
+/// The files of a checkpoint of `state`, by name.
+std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
+                                                        const Recipe& recipe,
+                                                        const ImageShape& shape);
+
+/// Puts the checkpoint in `folder` into `state`.  @throws CheckpointError naming the file.
+void load_training_checkpoint(const std::string& folder, TrainingState& state);
+
+/// Which key of `now` differs from the recipe in the checkpoint and may not: all but
+/// training.steps and optimizer.*.  @throws ConfigError naming it and both values.
+void require_same_recipe(const std::string& folder, const Recipe& now);
+
+/// A trained model, or the exact denoiser of a toy, ready to be sampled and measured.
+struct Model {
+  std::string source;   ///< the file, or toy:NAME
+  std::string weights;  ///< raw, ema, ema-HALFLIFE, or exact
+  int64_t step = 0;
+  Recipe recipe;
+  ImageShape shape = {};
+  double sigma_min = 0.002;
+  double sigma_max = 80;
+  std::shared_ptr<ScoreNetwork> network;  ///< none for a toy
+  std::unique_ptr<Preconditioning> preconditioning;
+  std::unique_ptr<Denoiser> denoiser;
+};
+
+/// checkpoint: a run directory (its newest checkpoint), a step directory, a .safetensors file, or
+/// toy:NAME.  weights: raw, ema or ema-HALFLIFE.  label: a class, or -1 for none.
+/// @throws CheckpointError for a file that is missing, damaged or no model of ours; ConfigError for
+/// a label that the model does not have.
+Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
+                 torch::Device device);
+
+}  // namespace halcyon

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace halcyon {
+
+using Arguments = std::vector<std::string>;
+
+// One function a sub-command: reads its arguments, does the work, returns the exit code.
+// All throw UserError for what the user can mend.
+
+int train_command(const Arguments& arguments);
+int sample_command(const Arguments& arguments);
+int fisher_command(const Arguments& arguments);
+int inspect_command(const Arguments& arguments);
+int list_command(const Arguments& arguments);
+
+}  // namespace halcyon

@@ -1,0 +1,50 @@
+#include "cli/data_loading.h"
+
+#include <fmt/core.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "config/text_value.h"
+#include "core/error.h"
+#include "data/registry.h"
+
+namespace halcyon {
+
+ImageSet load_with_warnings(const DataOptions& options) {
+  auto set = load_image_set(options);
+  for (const auto& warning : set.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  return set;
+}
+
+HeldOut load_held_out(const DataOptions& options, const ImageSet& training_images) {
+  if (options.split == DataSplit::train) {
+    auto test = options;
+    test.split = DataSplit::test;
+    test.limit = 0;
+    test.channels = training_images.images.size(1);
+    if (test.channels != 1 && test.channels != 3) test.channels = 0;
+    try {
+      return {load_image_set(test), "test"};
+    } catch (const DataError& error) {
+      fmt::print("Fisher tables are made on training images: {}\n", error.what());
+    }
+  }
+  return {training_images, to_text(options.split)};
+}
+
+ValueMoments value_moments(const ImageSet& set) {
+  double sum = 0;
+  double squares = 0;
+  for (const auto& part : set.images.split(1024)) {  // the whole set in float64 may not fit
+    const auto x = to_model_units(part).to(torch::kFloat64);
+    sum += x.sum().item<double>();
+    squares += x.square().sum().item<double>();
+  }
+  const auto count = static_cast<double>(set.images.numel());
+  const double mean = sum / count;
+  return {mean, std::sqrt(squares / count - mean * mean)};
+}
+
+}  // namespace halcyon

@@ -1,0 +1,69 @@
+#include <fmt/format.h>
+
+#include <functional>
+
+#include "cli/command_line.h"
+#include "core/preconditioning.h"
+#include "core/registry.h"
+#include "data/registry.h"
+#include "data/toy_distribution.h"
+#include "models/registry.h"
+#include "samplers/registry.h"
+
+namespace halcyon {
+namespace {
+
+struct ListCommand {
+  CommonOptions common;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    CommonOptions::fields(self.common, field);
+  }
+};
+
+template <class Entry>
+void print_rows(const std::vector<Entry>& entries) {
+  for (const auto& entry : entries) fmt::print("  {:<18} {}\n", entry.name, entry.summary);
+}
+
+struct Catalogue {
+  const char* name;
+  const char* summary;
+  void (*print)();
+};
+
+const std::vector<Catalogue>& catalogues() {
+  static const std::vector<Catalogue> entries = {
+      {"samplers", "sampler.name", [] { print_rows(sampler_registry()); }},
+      {"models", "model.name", [] { print_rows(model_registry()); }},
+      {"preconditionings", "preconditioning.name", [] { print_rows(preconditioning_registry()); }},
+      {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
+      {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
+  };
+  return entries;
+}
+
+void print_catalogue(const Catalogue& catalogue) {
+  fmt::print("{} ({})\n", catalogue.name, catalogue.summary);
+  catalogue.print();
+}
+
+}  // namespace
+
+int list_command(const Arguments& arguments) {
+  ListCommand command;
+  const auto names = OptionSet(command).read_command_line(arguments);
+  if (command.common.help) {
+    fmt::print("usage: halcyon list [samplers|models|preconditionings|datasets|toys ...]\n{}",
+               OptionSet(command).help());
+    return 0;
+  }
+  for (const auto& name : names) print_catalogue(find_entry(catalogues(), name, "halcyon list"));
+  if (names.empty()) {
+    for (const auto& catalogue : catalogues()) print_catalogue(catalogue);
+  }
+  return 0;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,56 @@
+#include "cli/machine.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <thread>
+
+#include "core/error.h"
+
+namespace halcyon {
+namespace {
+
+/// OpenBLAS in its pthread build has workers of its own, which fight LibTorch's for the cores and
+/// make everything several times slower: it gets one thread.  Its OpenMP build shares the pool.
+void tame_openblas() {
+  constexpr int kPthreads = 1;  // what openblas_get_parallel() answers for that build
+  const auto get_parallel =
+      reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_parallel"));
+  const auto set_threads =
+      reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (get_parallel != nullptr && set_threads != nullptr && get_parallel() == kPthreads) {
+    set_threads(1);
+  }
+}
+
+}  // namespace
+
+torch::Device set_up_machine(const MachineOptions& options) {
+  if (options.threads < 0) {
+    throw ConfigError(
+        fmt::format("run.threads: want a whole number >= 0, got {}", options.threads));
+  }
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
+  tame_openblas();
+
+  const auto refuse = [&](const std::string& found) {
+    return ConfigError(
+        fmt::format("run.device: '{}' {}; want cpu, cuda or cuda:N", options.device, found));
+  };
+  torch::Device device(torch::kCPU);
+  try {
+    device = torch::Device(options.device);
+  } catch (const c10::Error&) {
+    throw refuse("is no device");
+  }
+  if (device.is_cuda() && device.index() >= static_cast<int>(torch::cuda::device_count())) {
+    throw refuse(fmt::format("is not there ({} CUDA devices found)", torch::cuda::device_count()));
+  }
+  if (device.is_cuda() && torch::cuda::device_count() == 0) throw refuse("is not there");
+  if (!device.is_cuda() && !device.is_cpu()) throw refuse("is not supported");
+  return device;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,76 @@
+#include <c10/util/Exception.h>
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "core/error.h"
+#include "core/registry.h"
+
+namespace {
+
+using halcyon::Arguments;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(const Arguments&);
+};
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> entries = {
+      {"train", "train a score network on images", halcyon::train_command},
+      {"sample", "draw images from a checkpoint", halcyon::sample_command},
+      {"fisher", "measure the Fisher information of the data score", halcyon::fisher_command},
+      {"inspect", "describe a checkpoint, a run or a data set", halcyon::inspect_command},
+      {"list", "list samplers, models, data formats and the rest", halcyon::list_command},
+  };
+  return entries;
+}
+
+void print_usage() {
+  fmt::print(
+      "halcyon {}: score-matching diffusion models and the Fisher information of their data\n"
+      "\nusage: halcyon COMMAND [--key value ...]\n\n",
+      HALCYON_VERSION);
+  for (const auto& command : commands()) fmt::print("  {:<10}{}\n", command.name, command.summary);
+  fmt::print("\n`halcyon COMMAND --help` names every key of a command.\n");
+}
+
+int run(const Arguments& arguments) {
+  const auto& first = arguments.front();
+  if (first == "--version") {
+    fmt::print("halcyon {}\n", HALCYON_VERSION);
+    return 0;
+  }
+  if (first == "--help" || first == "-h" || first == "help") {
+    print_usage();
+    return 0;
+  }
+  const auto& command = halcyon::find_entry(commands(), first, "halcyon");
+  return command.run({arguments.begin() + 1, arguments.end()});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments(argv + 1, argv + argc);
+  if (arguments.empty()) {
+    print_usage();
+    return 2;
+  }
+  try {
+    return run(arguments);
+  } catch (const halcyon::UserError& error) {
+    fmt::print(stderr, "halcyon: {}\n", error.what());
+    return 2;
+  } catch (const c10::Error& error) {
+    fmt::print(stderr, "halcyon: internal error: {}\n", error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "halcyon: out of memory\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "halcyon: {}\n", error.what());
+  }
+  return 1;
+}

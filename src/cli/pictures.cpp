@@ -1,0 +1,58 @@
+#include "cli/pictures.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/image_set.h"
+#include "io/image_grid.h"
+#include "samplers/registry.h"
+
+namespace halcyon {
+namespace {
+
+/// How often pixels are repeated so that an image of this height can be looked at.
+int64_t enlargement(int64_t height) { return std::max<int64_t>(1, 64 / height); }
+
+}  // namespace
+
+torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options, double sigma_min,
+                          double sigma_max, const std::vector<int64_t>& shape, uint64_t seed,
+                          int64_t first, torch::Device device) {
+  const auto sigmas = make_grid(options, sigma_min, sigma_max);
+  return draw_samples(*make_sampler(options), denoiser, shape, sigmas, seed, first,
+                      torch::TensorOptions(device));
+}
+
+void write_sample_grid(const std::string& path, const torch::Tensor& x) {
+  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(x.size(0)))));
+  write_png(path, image_grid(to_pixels(x), columns, /*padding=*/2, enlargement(x.size(2))));
+}
+
+void write_denoising_picture(const std::string& path, Denoiser& denoiser, const torch::Tensor& x0,
+                             uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<double> levels = {0.1, 0.2, 0.5, 1, 2, 5, 10};
+  std::vector<std::string> captions = {"clean"};
+  for (const double sigma : levels) captions.push_back(fmt::format("sigma {:g}", sigma));
+
+  std::vector<LabelledRow> rows;
+  for (int64_t i = 0; i < std::min<int64_t>(4, x0.size(0)); ++i) {
+    const auto clean = x0.narrow(0, i, 1);
+    NoiseSource source(seed, i, 1, x0.device());
+    const auto noise = source.normal_like(clean);
+    std::vector<torch::Tensor> noisy = {clean};
+    std::vector<torch::Tensor> denoised = {clean};
+    for (const double sigma : levels) {
+      noisy.push_back(clean + sigma * noise);
+      denoised.push_back(denoiser.denoise(noisy.back(), torch::full({1}, sigma, clean.options())));
+    }
+    rows.push_back({"noisy", to_pixels(torch::cat(noisy))});
+    rows.push_back({"denoised", to_pixels(torch::cat(denoised))});
+  }
+  write_png(path, labelled_rows(rows, captions, enlargement(x0.size(2))));
+}
+
+}  // namespace halcyon

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/denoiser.h"
+#include "core/random.h"
+#include "samplers/options.h"
+
+namespace halcyon {
+
+/// Draws samples first .. first + shape[0] - 1 of `seed`, shape [B, C, H, W], with the sampler and
+/// grid of `options`, between the model's lowest and highest noise level.
+torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options, double sigma_min,
+                          double sigma_max, const std::vector<int64_t>& shape, uint64_t seed,
+                          int64_t first, torch::Device device);
+
+/// Images in model units as one picture, about square, enlarged if they are small.
+void write_sample_grid(const std::string& path, const torch::Tensor& x);
+
+/// The denoising picture: the first images of x0 [N, C, H, W] at rising noise levels, noisy above
+/// what the denoiser makes of them.
+void write_denoising_picture(const std::string& path, Denoiser& denoiser, const torch::Tensor& x0,
+                             uint64_t seed);
+
+}  // namespace halcyon

@@ -1,0 +1,132 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/checkpoint.h"
+#include "cli/command_line.h"
+#include "cli/machine.h"
+#include "cli/pictures.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "data/image_set.h"
+#include "io/atomic_file.h"
+#include "io/image_grid.h"
+#include "samplers/registry.h"
+
+namespace halcyon {
+namespace {
+
+struct SampleCommand {
+  CommonOptions common;
+  std::string checkpoint;
+  std::string weights = "ema";
+  int64_t count = 64;
+  uint64_t seed = 0;
+  std::string out = "samples";
+  int64_t batch = 64;
+  int64_t label = -1;
+  bool tensors = false;
+  MachineOptions machine;
+  SamplerOptions sampler;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    CommonOptions::fields(self.common, field);
+    field(self.checkpoint, "checkpoint",
+          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
+    field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
+    field(self.count, "count", "images to draw, > 0");
+    field(self.seed, "seed", "image k of a seed is the same whatever the count and batch");
+    field(self.out, "out", "folder for the images, grid.png and samples.json");
+    field(self.batch, "batch", "images drawn at once, > 0");
+    field(self.label, "label", "class to draw (class-conditional models); -1: any");
+    field(self.tensors, "tensors", "also write samples.safetensors, [N, C, H, W] in model units");
+  }
+  template <class Self, class Section>
+  static void sections(Self& self, Section&& section) {
+    section("run", self.machine);
+    section("sampler", self.sampler);
+  }
+};
+
+struct Drawn {
+  torch::Tensor x;  // [N, C, H, W] on the CPU
+  int64_t nfe;      // per sample
+  double seconds;
+};
+
+Drawn draw(const SampleCommand& command, Model& model, torch::Device device) {
+  const auto sigmas = make_grid(command.sampler, model.sigma_min, model.sigma_max);
+  const auto sampler = make_sampler(command.sampler);
+  CountingDenoiser counted(*model.denoiser);
+  Progress progress("sampling", "images", command.count);
+  std::vector<torch::Tensor> parts;
+  int64_t batches = 0;
+  for (int64_t first = 0; first < command.count; first += command.batch, ++batches) {
+    const int64_t size = std::min(command.batch, command.count - first);
+    parts.push_back(
+        draw_samples(*sampler, counted,
+                     {size, model.shape.channels, model.shape.height, model.shape.width}, sigmas,
+                     command.seed, first, torch::TensorOptions(device))
+            .to(torch::kCPU));
+    progress.update(first + size);
+  }
+  return {torch::cat(parts), counted.nfe() / batches, progress.seconds()};
+}
+
+void write_summary(const SampleCommand& command, const Model& model, const Drawn& drawn) {
+  const auto& entry = find_entry(sampler_registry(), command.sampler.name, "sampler.name");
+  const auto grid =
+      command.sampler.grid == GridSpacing::by_sampler ? entry.grid : command.sampler.grid;
+  const auto sigmas = make_grid(command.sampler, model.sigma_min, model.sigma_max);
+  const nlohmann::ordered_json summary = {{"sampler", command.sampler.name},
+                                          {"steps", command.sampler.steps},
+                                          {"grid", to_text(grid)},
+                                          {"sigma_min", sigmas[sigmas.size() - 2]},
+                                          {"sigma_max", sigmas.front()},
+                                          {"nfe", drawn.nfe},
+                                          {"count", command.count},
+                                          {"seconds", drawn.seconds},
+                                          {"seed", command.seed},
+                                          {"label", command.label},
+                                          {"checkpoint", model.source},
+                                          {"weights", model.weights},
+                                          {"step", model.step}};
+  write_file_atomically(command.out + "/samples.json", summary.dump(2) + "\n");
+}
+
+}  // namespace
+
+int sample_command(const Arguments& arguments) {
+  SampleCommand command;
+  if (!parse_command_line("halcyon sample --checkpoint RUN_OR_FILE [--key value ...]", command,
+                          arguments)) {
+    return 0;
+  }
+  if (command.count < 1 || command.batch < 1) {
+    throw ConfigError(
+        fmt::format("want --count and --batch > 0, got {} and {}", command.count, command.batch));
+  }
+  const auto device = set_up_machine(command.machine);
+  make_sampler(command.sampler);  // refuse bad options before a large file is read
+  auto model = load_model(command.checkpoint, command.weights, command.label, device);
+  make_directory(command.out);
+  const auto drawn = draw(command, model, device);
+
+  const auto pixels = to_pixels(drawn.x);
+  for (int64_t i = 0; i < command.count; ++i) {
+    write_png(fmt::format("{}/{:05}.png", command.out, i), pixels[i]);
+  }
+  write_sample_grid(command.out + "/grid.png", drawn.x);
+  if (command.tensors) {
+    write_safetensors(command.out + "/samples.safetensors", {{"samples", drawn.x}}, {});
+  }
+  write_summary(command, model, drawn);
+  fmt::print("{} images, {} NFE each, {:.1f} s: {}/grid.png\n", command.count, drawn.nfe,
+             drawn.seconds, command.out);
+  return 0;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,94 @@
+#include <fmt/core.h>
+#include <torch/torch.h>
+
+#include "cli/command_line.h"
+#include "cli/data_loading.h"
+#include "cli/machine.h"
+#include "cli/training_session.h"
+#include "core/error.h"
+#include "io/atomic_file.h"
+#include "io/environment.h"
+
+namespace halcyon {
+namespace {
+
+struct TrainCommand {
+  CommonOptions common;
+  std::string config;
+  bool resume = false;
+  TrainingRun run;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    CommonOptions::fields(self.common, field);
+    field(self.config, "config", "INI file of keys; keys on the command line come after it");
+    field(self.resume, "resume", "go on with the run in run.dir from its newest checkpoint");
+  }
+  template <class Self, class Section>
+  static void sections(Self& self, Section&& section) {
+    section("", self.run);
+  }
+};
+
+/// Defaults, then the file, then the command line; a run that is resumed brings its own file.
+bool read_options(const Arguments& arguments, TrainCommand& command) {
+  constexpr const char* kUsage = "halcyon train --config FILE [--run.dir DIR] [--key value ...]";
+  TrainCommand first;
+  if (!parse_command_line(kUsage, first, arguments)) return false;
+  const bool own_file = first.resume && first.config.empty();
+  const auto file = own_file ? first.run.run.dir + "/config.ini" : first.config;
+  if (!file.empty()) OptionSet(command.run).read_ini_file(file);
+  return parse_command_line(kUsage, command, arguments);
+}
+
+void check_options(const TrainingRun& options) {
+  check_options(options.recipe.training);
+  check_options(options.recipe.optimizer);
+  if (options.run.log_every < 1) throw ConfigError("run.log_every: want a whole number > 0");
+  if (options.run.sample_count < 1) throw ConfigError("run.sample_count: want a whole number > 0");
+  if (options.recipe.ema.halflife_images.empty()) {
+    throw ConfigError("ema.halflife_images: want at least one half-life, got none");
+  }
+}
+
+/// Replaces what was left to be found out, so that config.ini repeats the run.
+void resolve(Recipe& recipe, const ImageSet& set) {
+  if (!set.images.is_floating_point()) {
+    recipe.data.channels = set.images.size(1);
+    if (set.images.size(2) == set.images.size(3)) recipe.data.size = set.images.size(2);
+  }
+  if (recipe.preconditioning.sigma_data == 0) {
+    recipe.preconditioning.sigma_data = value_moments(set).standard_deviation;
+  }
+}
+
+}  // namespace
+
+int train_command(const Arguments& arguments) {
+  TrainCommand command;
+  if (!read_options(arguments, command)) return 0;
+  auto& options = command.run;
+  check_options(options);
+  const auto device = set_up_machine(options.machine);
+
+  const auto images = load_with_warnings(options.recipe.data);
+  const auto held_out = load_held_out(options.recipe.data, images);
+  resolve(options.recipe, images);
+  const auto config = OptionSet(options).to_ini();
+
+  auto directory =
+      command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
+  TrainingSession session(options, std::move(directory), images, held_out.set, held_out.split,
+                          device);
+  if (command.resume) session.resume();
+  write_file_atomically(options.run.dir + "/config.ini", config);
+  Arguments full = {"halcyon", "train"};
+  full.insert(full.end(), arguments.begin(), arguments.end());
+  write_environment(options.run.dir + "/environment.json",
+                    {HALCYON_VERSION, options.machine.device, full});
+  const int code = session.run();
+  fmt::print("run directory: {}\n", options.run.dir);
+  return code;
+}
+
+}  // namespace halcyon

@@ -1,0 +1,191 @@
+#include "cli/training_session.h"
+
+#include <fmt/core.h>
+#include <torch/torch.h>
+
+#include "cli/checkpoint.h"
+#include "cli/interrupt.h"
+#include "cli/pictures.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "io/plots.h"
+
+namespace halcyon {
+namespace {
+
+ImageShape shape_of(const ImageSet& set) {
+  return {set.images.size(1), set.images.size(2), set.images.size(3)};
+}
+
+int64_t class_count(const ImageSet& set) {
+  return set.labels.defined() ? set.labels.max().item<int64_t>() + 1 : 0;
+}
+
+/// Initial weights come from LibTorch's default generator, seeded here and nowhere else.
+std::shared_ptr<ScoreNetwork> seeded_network(const Recipe& recipe, const ImageSet& set) {
+  auto rng = make_generator(recipe.seed, "weights");
+  torch::manual_seed(rng.current_seed());
+  return make_network(recipe.model, shape_of(set), class_count(set));
+}
+
+}  // namespace
+
+TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory directory,
+                                 ImageSet images, ImageSet held_out, std::string held_out_split,
+                                 torch::Device device)
+    : options_(options),
+      directory_(std::move(directory)),
+      images_(std::move(images)),
+      held_out_(std::move(held_out)),
+      held_out_split_(std::move(held_out_split)),
+      device_(device),
+      shape_(shape_of(images_)),
+      preconditioning_(make_preconditioning(options.recipe.preconditioning)),
+      objective_(options.recipe.loss, options.recipe.preconditioning),
+      state_(seeded_network(options.recipe, images_), options.recipe.ema, options.recipe.seed,
+             device),
+      metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
+      loss_window_(2),
+      reference_(fisher_reference(images_, options.recipe.data.path)),
+      fisher_images_(
+          choose_images(held_out_, options.fisher.images, options.recipe.seed).to(device)) {
+  fmt::print("{} parameters on {} images of {}x{}x{}\n", state_.parameters.count(),
+             images_.images.size(0), shape_.channels, shape_.height, shape_.width);
+}
+
+void TrainingSession::resume() {
+  const auto steps = directory_.checkpoint_steps();
+  if (!steps.empty()) {
+    const auto folder = directory_.checkpoint(steps.back());
+    require_same_recipe(folder, options_.recipe);
+    load_training_checkpoint(folder, state_);
+  }
+  MetricsLog::truncate_after_step(directory_.metrics_csv(), directory_.metrics_jsonl(),
+                                  state_.step);
+  truncate_csv_after_step(directory_.fisher_levels(), state_.step);
+  fmt::print("resuming at step {}{}\n", state_.step,
+             steps.empty() ? ": the run had no checkpoint yet" : "");
+}
+
+int TrainingSession::run() {
+  const auto& recipe = options_.recipe;
+  const InterruptGuard interrupt;
+  BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.seed,
+                     state_.images / recipe.training.batch);
+  progress_.emplace("step", "steps", recipe.training.steps, state_.step);
+  const auto next_batch = [&] {
+    const auto batch = stream.next();
+    return TrainingBatch{batch.x0.to(device_),
+                         batch.label.defined() ? batch.label.to(device_) : batch.label};
+  };
+  const TrainingTask task{recipe.training, recipe.optimizer, objective_, *preconditioning_};
+  try {
+    train(state_, task, next_batch, [&](const StepReport& report) { return after_step(report); });
+  } catch (const NonFiniteError& error) {
+    const auto steps = directory_.checkpoint_steps();
+    throw NonFiniteError(
+        fmt::format("{}; the last good checkpoint is {}", error.what(),
+                    steps.empty() ? std::string("none yet") : directory_.checkpoint(steps.back())));
+  }
+  progress_->clear();
+  const bool saved =
+      !directory_.checkpoint_steps().empty() && directory_.checkpoint_steps().back() == state_.step;
+  if (!saved) checkpoint();
+  const int signal = InterruptGuard::signal();
+  if (signal != 0) {
+    fmt::print("stopped by signal {} after step {}; --resume goes on from there\n", signal,
+               state_.step);
+    return 128 + signal;
+  }
+  plot_loss();
+  return 0;
+}
+
+bool TrainingSession::after_step(const StepReport& report) {
+  loss_window_.add(torch::stack({report.loss.weighted, report.loss.error}, 1));
+  const bool last = report.step == options_.recipe.training.steps;
+  if (due(options_.run.log_every) || last) log_row(report);
+  progress_->update(report.step,
+                    fmt::format("{:.0f} images/s  loss {:.4f}  grad {:.3f}",
+                                progress_->rate(report.step) *
+                                    static_cast<double>(options_.recipe.training.batch),
+                                report.loss.weighted.mean().item<double>(), report.grad_norm));
+  const bool stop = InterruptGuard::signal() != 0;
+  if (!stop && (due(options_.run.sample_every) || (last && options_.run.sample_every > 0))) {
+    draw_samples_picture();
+  }
+  if (!stop && (due(options_.run.fisher_every) || (last && options_.run.fisher_every > 0))) {
+    measure_fisher();
+  }
+  if (due(options_.run.checkpoint_every)) checkpoint();
+  return !stop;
+}
+
+void TrainingSession::log_row(const StepReport& report) {
+  const auto loss = loss_window_.mean(0);
+  const auto error = loss_window_.mean(1);
+  metrics_.append({{"step", static_cast<double>(report.step)},
+                   {"images", static_cast<double>(report.images)},
+                   {"loss", loss.value},
+                   {"loss_se", loss.standard_error},
+                   {"x0_mse", error.value},
+                   {"x0_mse_se", error.standard_error},
+                   {"grad_norm", report.grad_norm},
+                   {"learning_rate", report.learning_rate},
+                   {"seconds", progress_->seconds()},
+                   {"images_per_second", progress_->rate(report.step) *
+                                             static_cast<double>(options_.recipe.training.batch)}});
+  loss_window_ = SampleMoments(2);
+}
+
+void TrainingSession::draw_samples_picture() {
+  const ScopedValues averaged(state_.parameters, state_.emas.front().average);
+  state_.network->eval();
+  PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
+  const auto x = draw_images(
+      denoiser, options_.sampler, preconditioning_->sigma_min(), preconditioning_->sigma_max(),
+      {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
+      options_.recipe.seed, /*first=*/0, device_);
+  write_sample_grid(directory_.samples(state_.step), x);
+  write_denoising_picture(directory_.plot("denoising"), denoiser, fisher_images_,
+                          options_.recipe.seed);
+}
+
+void TrainingSession::measure_fisher() {
+  const ScopedValues averaged(state_.parameters, state_.emas.front().average);
+  state_.network->eval();
+  PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
+  const auto levels =
+      measure_levels(denoiser, fisher_images_, options_.fisher, preconditioning_->sigma_min(),
+                     preconditioning_->sigma_max(), options_.recipe.seed, [](int64_t) {});
+  const FisherContext context{state_.step, held_out_split_, "ema"};
+  append_csv(directory_.fisher_levels(), fisher_table(levels, context, reference_));
+  const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);
+  progress_->clear();
+  if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
+  if (state_.step == options_.recipe.training.steps) {
+    fmt::print("Fisher information of the noised data on {} {} images (EMA weights):\n{}",
+               fisher_images_.size(0), held_out_split_,
+               to_text(fisher_summary(levels, reference_)));
+  }
+}
+
+void TrainingSession::checkpoint() {
+  directory_.save_checkpoint(state_.step, checkpoint_files(state_, options_.recipe, shape_),
+                             options_.run.keep_checkpoints);
+}
+
+void TrainingSession::plot_loss() const {
+  PlotSeries loss{.title = "loss (mean of a log interval)", .x = {}, .y = {}};
+  for (const auto& [step, value] : read_columns(directory_.metrics_csv(), "step", "loss")) {
+    loss.x.push_back(step);
+    loss.y.push_back(value);
+  }
+  write_plot(directory_.plot("loss"), {.title = "Training loss",
+                                       .x_label = "step",
+                                       .y_label = "denoising score matching loss",
+                                       .log_y = true,
+                                       .series = {loss}});
+}
+
+}  // namespace halcyon

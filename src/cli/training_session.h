@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/fisher_report.h"
+#include "cli/progress.h"
+#include "cli/run_options.h"
+#include "core/preconditioning.h"
+#include "data/batch_stream.h"
+#include "io/metrics_log.h"
+#include "io/run_directory.h"
+#include "training/train_step.h"
+
+namespace halcyon {
+
+/// A training run around its steps: what is logged, drawn, measured and kept.  The options are
+/// resolved: nothing in them is left to be found out.
+class TrainingSession {
+ public:
+  /// `held_out` are the images that the Fisher table is made of, from the split of that name.
+  TrainingSession(const TrainingRun& options, RunDirectory directory, ImageSet images,
+                  ImageSet held_out, std::string held_out_split, torch::Device device);
+
+  /// Goes back to the newest checkpoint of the run directory, and drops what was logged after it.
+  void resume();
+
+  /// Trains to the last step.  Returns 0, or 128 + the signal that stopped it; either way the
+  /// state reached is in a checkpoint.
+  int run();
+
+ private:
+  bool after_step(const StepReport& report);
+  void log_row(const StepReport& report);
+  void draw_samples_picture();
+  void measure_fisher();
+  void checkpoint();
+  void plot_loss() const;
+  bool due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+  TrainingRun options_;
+  RunDirectory directory_;
+  ImageSet images_;
+  ImageSet held_out_;
+  std::string held_out_split_;
+  torch::Device device_;
+  ImageShape shape_;
+  std::unique_ptr<Preconditioning> preconditioning_;
+  DenoisingScoreMatching objective_;
+  TrainingState state_;
+  MetricsLog metrics_;
+  SampleMoments loss_window_;
+  FisherReference reference_;
+  torch::Tensor fisher_images_;
+  std::optional<Progress> progress_;
+};
+
+}  // namespace halcyon
