@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -17,6 +18,7 @@ using Bytes = std::vector<unsigned char>;
 using namespace std::string_view_literals;
 
 constexpr int64_t kMaxPixels = int64_t{1} << 28;
+constexpr uint64_t kShortestFile = 32;  // bytes; OpenCV reads as many of a header
 
 bool matches(const Bytes& bytes, size_t at, std::string_view what) {
   if (bytes.size() < at + what.size()) return false;
@@ -26,6 +28,9 @@ bool matches(const Bytes& bytes, size_t at, std::string_view what) {
 
 bool is_png(const Bytes& bytes) { return matches(bytes, 0, "\x89PNG\r\n\x1a\n"sv); }
 bool is_jpeg(const Bytes& bytes) { return matches(bytes, 0, "\xFF\xD8\xFF"sv); }
+bool is_tiff(const Bytes& bytes) {
+  return matches(bytes, 0, "II*\0"sv) || matches(bytes, 0, "MM\0*"sv);
+}
 
 int64_t big_endian(const Bytes& bytes, size_t at, size_t count) {
   int64_t value = 0;
@@ -37,7 +42,7 @@ int64_t big_endian(const Bytes& bytes, size_t at, size_t count) {
 /// as if it were whole, and allocate whatever a header asks for.
 struct Outline {
   bool complete = false;
-  int64_t pixels = 0;
+  int64_t pixels = 0;  // 0 where not looked up
   bool gray_alpha = false;
 };
 
@@ -76,6 +81,25 @@ Outline outline_jpeg(const Bytes& bytes) {
     }
   }
   return outline;
+}
+
+/// The size in bytes that a BMP file (at byte 2) or WebP file (at byte 4, less 8) states.
+Outline outline_by_size(const Bytes& bytes) {
+  const bool bmp = matches(bytes, 0, "BM"sv);
+  const size_t at = bmp ? 2 : 4;
+  uint64_t stated = bmp ? 0 : 8;
+  for (size_t i = 0; i < 4 && at + i < bytes.size(); ++i) {
+    stated += uint64_t{bytes[at + i]} << (8 * i);
+  }
+  return {.complete = bytes.size() >= std::max<uint64_t>(stated, kShortestFile)};
+}
+
+/// TIFF is left to the decoder, which fails where it reads past the end.
+Outline outline(const Bytes& bytes) {
+  if (is_png(bytes)) return outline_png(bytes);
+  if (is_jpeg(bytes)) return outline_jpeg(bytes);
+  if (is_tiff(bytes)) return {.complete = true};
+  return outline_by_size(bytes);
 }
 
 /// Any number of channels, the last alpha: composed over `background`, in floating point.
@@ -128,25 +152,22 @@ cv::Mat decoded(const Bytes& bytes, int flags) {
 }  // namespace
 
 bool begins_like_image(const Bytes& bytes) {
-  return is_png(bytes) || is_jpeg(bytes) || matches(bytes, 0, "BM"sv) ||
-         (matches(bytes, 0, "RIFF"sv) && matches(bytes, 8, "WEBP"sv)) ||
-         matches(bytes, 0, "II*\0"sv) || matches(bytes, 0, "MM\0*"sv);
+  return is_png(bytes) || is_jpeg(bytes) || is_tiff(bytes) || matches(bytes, 0, "BM"sv) ||
+         (matches(bytes, 0, "RIFF"sv) && matches(bytes, 8, "WEBP"sv));
 }
 
 torch::Tensor decode_image(const Bytes& bytes, int64_t background) {
   if (bytes.empty()) throw DataError("empty file");
   if (!begins_like_image(bytes)) throw DataError("not a PNG, JPEG, BMP, WebP or TIFF file");
-  Outline outline{.complete = true};
-  if (is_png(bytes)) outline = outline_png(bytes);
-  if (is_jpeg(bytes)) outline = outline_jpeg(bytes);
-  if (!outline.complete) throw DataError("truncated");
-  if (outline.pixels > kMaxPixels) {
-    throw DataError(fmt::format("declares {} pixels, more than 2^28", outline.pixels));
+  const auto stated = outline(bytes);
+  if (!stated.complete) throw DataError("truncated");
+  if (stated.pixels > kMaxPixels) {
+    throw DataError(fmt::format("declares {} pixels, more than 2^28", stated.pixels));
   }
   // IMREAD_UNCHANGED keeps alpha and 16 bits, but not upright; a JPEG has only the latter.
   const auto pixels = decoded(bytes, is_jpeg(bytes) ? cv::IMREAD_ANYCOLOR : cv::IMREAD_UNCHANGED);
   if (pixels.empty()) throw DataError("cannot be decoded");
-  return to_tensor(plain(pixels, background), outline.gray_alpha);
+  return to_tensor(plain(pixels, background), stated.gray_alpha);
 }
 
 }  // namespace halcyon
