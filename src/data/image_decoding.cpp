@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <string_view>
 
 #include "core/error.h"
+#include "data/image_planes.h"
 
 namespace halcyon {
 namespace {
@@ -128,13 +128,12 @@ cv::Mat plain(const cv::Mat& decoded, int64_t background) {
   return result;
 }
 
-torch::Tensor to_tensor(cv::Mat pixels, bool gray) {
-  if (pixels.channels() == 3) cv::cvtColor(pixels, pixels, cv::COLOR_BGR2RGB);
-  pixels = pixels.isContinuous() ? pixels : pixels.clone();
-  const auto interleaved =
-      torch::from_blob(pixels.data, {pixels.rows, pixels.cols, pixels.channels()}, torch::kUInt8);
-  const auto planar = interleaved.permute({2, 0, 1});
-  return (gray ? planar.narrow(0, 0, 1) : planar).clone(torch::MemoryFormat::Contiguous);
+torch::Tensor to_tensor(const cv::Mat& pixels, bool gray) {
+  std::vector<cv::Mat> planes;
+  cv::split(pixels, planes);
+  std::reverse(planes.begin(), planes.end());  // OpenCV keeps B, G, R
+  if (gray) planes.resize(1);
+  return image_of(planes);
 }
 
 cv::Mat decoded(const Bytes& bytes, int flags) {

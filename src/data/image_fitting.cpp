@@ -1,45 +1,52 @@
 #include "data/image_fitting.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 
+#include "data/image_planes.h"
+#include "data/index_loop.h"
+
 namespace halcyon {
 namespace {
 
-torch::Tensor with_channels(const torch::Tensor& image, int64_t channels) {
-  if (channels == 0 || channels == image.size(0)) return image;
-  if (channels == 3) return image.expand({3, -1, -1}).contiguous();
-  const auto weights = torch::tensor({0.299F, 0.587F, 0.114F}).view({3, 1, 1});
-  return (image * weights).sum(0, /*keepdim=*/true).round_().to(torch::kUInt8);
+// OpenCV throughout: tensor operators would start their own threads in each thread.
+using Planes = std::vector<cv::Mat>;
+
+Planes with_channels(const Planes& planes, int64_t channels) {
+  if (channels == 0 || channels == static_cast<int64_t>(planes.size())) return planes;
+  if (channels == 3) return {planes[0], planes[0], planes[0]};
+  cv::Mat rgb, gray;
+  cv::merge(planes, rgb);
+  cv::cvtColor(rgb, gray, cv::COLOR_RGB2GRAY);
+  return {gray};
 }
 
-torch::Tensor resized(const torch::Tensor& square, int64_t size) {
-  const auto from = square.contiguous();
-  const auto to = torch::empty({from.size(0), size, size}, torch::kUInt8);
-  const int from_side = static_cast<int>(from.size(1));
-  const int to_side = static_cast<int>(size);
-  const int method = to_side < from_side ? cv::INTER_AREA : cv::INTER_CUBIC;
-  for (int64_t c = 0; c < from.size(0); ++c) {
-    const cv::Mat source(from_side, from_side, CV_8UC1, from[c].data_ptr());
-    cv::Mat target(to_side, to_side, CV_8UC1, to[c].data_ptr());
-    cv::resize(source, target, target.size(), 0, 0, method);
-  }
-  return to;
+cv::Mat centre_square(const cv::Mat& plane) {
+  const int side = std::min(plane.rows, plane.cols);
+  return plane(cv::Rect((plane.cols - side) / 2, (plane.rows - side) / 2, side, side));
+}
+
+cv::Mat resized(const cv::Mat& square, int size) {
+  if (square.rows == size) return square;
+  cv::Mat result;
+  const int method = size < square.rows ? cv::INTER_AREA : cv::INTER_CUBIC;
+  cv::resize(square, result, {size, size}, 0, 0, method);
+  return result;
 }
 
 }  // namespace
 
 torch::Tensor fit_image(const torch::Tensor& image, int64_t channels, int64_t size) {
-  const auto height = image.size(1), width = image.size(2);
-  if (size == 0 || (height == size && width == size)) return with_channels(image, channels);
-  const auto side = std::min(height, width);
-  const auto square =
-      image.narrow(1, (height - side) / 2, side).narrow(2, (width - side) / 2, side);
-  const auto deep = with_channels(square, channels);
-  return side == size ? deep.contiguous() : resized(deep, size);
+  const auto contiguous = image.contiguous();
+  auto planes = planes_of(contiguous);
+  if (size > 0) std::transform(planes.begin(), planes.end(), planes.begin(), centre_square);
+  planes = with_channels(planes, channels);
+  for (auto& plane : planes) {
+    if (size > 0) plane = resized(plane, static_cast<int>(size));
+  }
+  return image_of(planes);
 }
 
 torch::Tensor fit_images(const torch::Tensor& images, int64_t channels, int64_t size) {
@@ -51,8 +58,10 @@ torch::Tensor fit_images(const torch::Tensor& images, int64_t channels, int64_t 
       torch::empty({images.size(0), channels == 0 ? images.size(1) : channels,
                     size == 0 ? images.size(2) : size, size == 0 ? images.size(3) : size},
                    torch::kUInt8);
-  at::parallel_for(0, images.size(0), /*grain_size=*/64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) fitted[i].copy_(fit_image(images[i], channels, size));
+  const int64_t pixels = fitted[0].numel();
+  for_each_index(images.size(0), [&](int64_t i) {
+    const auto image = fit_image(images[i], channels, size);
+    std::copy_n(image.data_ptr<uint8_t>(), pixels, fitted.data_ptr<uint8_t>() + i * pixels);
   });
   return fitted;
 }

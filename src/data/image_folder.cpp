@@ -1,6 +1,5 @@
 #include "data/image_folder.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/torch.h>
 
@@ -12,6 +11,7 @@
 #include "core/error.h"
 #include "data/image_decoding.h"
 #include "data/image_fitting.h"
+#include "data/index_loop.h"
 
 namespace halcyon {
 namespace {
@@ -101,14 +101,14 @@ Reading read_images(const Listing& listing, const DataOptions& options) {
     const size_t count = std::min(wanted - done.images.size(), all - done.tried);
     std::vector<torch::Tensor> images(count);
     std::vector<std::string> reasons(count);
-    at::parallel_for(0, count, /*grain_size=*/1, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) try {
-          const auto bytes = read_bytes(listing.root / listing.names[done.tried + i]);
-          images[i] =
-              fit_image(decode_image(bytes, options.background), options.channels, options.size);
-        } catch (const DataError& e) {
-          reasons[i] = e.what();
-        }
+    for_each_index(static_cast<int64_t>(count), [&](int64_t i) {
+      try {
+        const auto bytes = read_bytes(listing.root / listing.names[done.tried + i]);
+        images[i] =
+            fit_image(decode_image(bytes, options.background), options.channels, options.size);
+      } catch (const DataError& e) {
+        reasons[i] = e.what();
+      }
     });
     for (size_t i = 0; i < count; ++i) {
       const auto& name = listing.names[done.tried + i];
