@@ -98,6 +98,11 @@ TEST_CASE("IDX labels must be there and match when they are wanted", "[data][err
   auto options = folder.options();
   options.labels = true;
   CHECK_THROWS_WITH(load_image_set(options), Contains("found no labels beside"));
+  auto none = options;
+  none.path = folder.write("none-idx3-ubyte", idx({0, 2, 2}, ""));
+  none.labels = false;
+  CHECK_THROWS_WITH(load_image_set(none), Contains("found no images in it"));
+  std::filesystem::remove(none.path);
   folder.write("train-labels-idx1-ubyte", idx({2}, text_of({1, 2})));
   CHECK_THROWS_WITH(load_image_set(options), Contains("found [2] labels; wanted [3]"));
   options.labels = false;
