@@ -31,8 +31,8 @@ constexpr const char* kStyle =
 set encoding utf8
 set border 3 linecolor '#444444' linewidth 0.8
 set tics nomirror out scale 0.6,0.3 textcolor '#222222'
-set grid xtics ytics linecolor '#dddddd' linewidth 0.6 dashtype solid
-set key outside bottom center horizontal noenhanced textcolor '#222222' samplen 3 spacing 1.2 height 0.6
+set grid xtics ytics linetype 1 linecolor '#dddddd' linewidth 0.6
+set key bmargin center horizontal reverse Left noenhanced textcolor '#222222' samplen 3 width 2 height 1
 set bars 0.6
 set lmargin 11
 set rmargin 4
@@ -42,12 +42,13 @@ struct Point {
   double x, y, low, high;
 };
 
-/// Single quotes keep gnuplot from seeing commands, macros or escapes; a quote is doubled.
+/// In single quotes gnuplot sees no commands, macros or escapes.  It does not read a doubled quote
+/// back in every place, so a quote becomes an apostrophe.
 std::string literal(const std::string& text) {
   std::string result = "'";
   for (const char c : text) {
-    if (c == '\'') result += '\'';
-    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    result += c == '\'' ? "\u2019" : std::string(1, control ? ' ' : c);
   }
   return result + "'";
 }
@@ -86,23 +87,26 @@ struct Range {
   }
 };
 
+std::string log_ticks(char name, const Range& range, double decades) {
+  const bool plain = range.low >= 1e-4 && range.high <= 1e5;
+  auto text =
+      fmt::format("set m{}tics 10\nset format {} '{}'\n", name, name, plain ? "%g" : "10^{%T}");
+  if (!plain || decades > 3) return text;
+  const auto digits = decades > 1 ? std::vector{1, 2, 5} : std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  std::vector<std::string> ticks;
+  for (auto power = std::floor(std::log10(range.low)); power <= std::log10(range.high); ++power) {
+    for (const auto digit : digits) ticks.push_back(number_text(digit * std::pow(10, power)));
+  }
+  return text + fmt::format("set {}tics ({})\n", name, fmt::join(ticks, ", "));
+}
+
 std::string axis(char name, bool log, const Range& range, const std::string& label) {
   auto text = fmt::format("set {}label {} noenhanced\nset {}range [{}:{}]\n", name, literal(label),
                           name, number_text(range.low), number_text(range.high));
-  if (!log) return text;
-  text += fmt::format("set logscale {}\nset m{}tics 10\n", name, name);
-  const auto decades = std::log10(range.high / range.low);
-  const bool plain = range.low >= 1e-4 && range.high <= 1e5;
-  text += fmt::format("set format {} '{}'\n", name, plain ? "%g" : "10^{%T}");
-  if (!plain || decades > 3) return text;
-  std::vector<std::string> ticks;
-  for (auto decade = std::floor(std::log10(range.low)); decade <= std::log10(range.high);
-       ++decade) {
-    for (const double digit : {1.0, 2.0, 5.0}) {
-      ticks.push_back(number_text(digit * std::pow(10, decade)));
-    }
-  }
-  return text + fmt::format("set {}tics ({})\n", name, fmt::join(ticks, ", "));
+  const auto decades = log ? std::log10(range.high / range.low) : 0;
+  // Over less than half a decade the scales hardly differ, and the linear one has more ticks.
+  if (decades < 0.5) return text;
+  return text + fmt::format("set logscale {}\n", name) + log_ticks(name, range, decades);
 }
 
 std::string data_block(size_t index, const std::vector<Point>& points, double floor) {

@@ -30,8 +30,9 @@ struct PlotResult {
 
 /// Draws the plot into `path`, a PNG of 1200 x 800 pixels, with the program gnuplot.  Points that
 /// are not finite, or not positive on a logarithmic axis, are left out; error bars end at the edge.
-/// Texts are UTF-8 and are drawn as they are.  A run is worth more than its pictures: without
-/// gnuplot, points or room on the disk, this returns the reason and throws nothing.
+/// Texts are UTF-8 and are drawn as they are, but for ' which becomes an apostrophe.  A run is
+/// worth more than its pictures: without gnuplot, points or room on the disk, this returns the
+/// reason and throws nothing.
 PlotResult write_plot(const std::string& path, const Plot& plot);
 
 /// The gnuplot script that write_plot() runs; empty if there is no point to draw.
