@@ -41,8 +41,8 @@ void MetricsLog::append(const MetricsRow& row) {
   TORCH_CHECK(!row.empty(), "a row of metrics needs a column");
   if (!csv_) {
     columns_ = names_of(row);
-    csv_ = open_csv(csv_path_, columns_);
     jsonl_.emplace(jsonl_path_);
+    csv_ = open_csv(csv_path_, columns_);
   }
   TORCH_CHECK(names_of(row) == columns_, "a row of metrics has other columns than the first");
   std::vector<Cell> cells;

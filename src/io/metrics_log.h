@@ -25,9 +25,8 @@ class MetricsLog {
   void append(const MetricsRow& row);
 
   /// Drops, atomically, the rows of steps greater than `step` and half-written last lines: a
-  /// resumed run then appends as if it had never gone further.  Files that do not exist are left
-  /// so.
-  /// @throws FileError
+  /// resumed run, which opens its log afterwards, goes on as if it had never gone further.  Files
+  /// that do not exist are left so.  @throws FileError
   static void truncate_after_step(const std::string& csv_path, const std::string& jsonl_path,
                                   int64_t step);
 

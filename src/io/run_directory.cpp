@@ -29,7 +29,7 @@ void guarded(const std::function<void()>& action) {
     action();
   } catch (const fs::filesystem_error& error) {
     throw FileError(
-        fmt::format("cannot write {}: {}", error.path1().string(), error.code().message()));
+        fmt::format("cannot use {}: {}", error.path1().string(), error.code().message()));
   }
 }
 
@@ -82,11 +82,9 @@ FileDescriptor lock(const std::string& root) {
 }
 
 void make_folders(const std::string& root) {
-  guarded([&] {
-    for (const char* name : {"checkpoints", "samples", "plots"}) {
-      fs::create_directories(root + "/" + name);
-    }
-  });
+  for (const char* name : {"checkpoints", "samples", "plots"}) {
+    fs::create_directories(root + "/" + name);
+  }
 }
 
 void clear_leftovers(const fs::path& folder) {
@@ -128,25 +126,28 @@ RunDirectory::RunDirectory(const std::string& path) : root_(path) {
 
 RunDirectory RunDirectory::create(const std::string& path) {
   RunDirectory run(path);
-  guarded([&] { fs::create_directories(run.root_); });
-  run.lock_ = lock(run.root_);
-  if (holds_run(run.root_)) {
-    throw FileError(fmt::format(
-        "{} already holds a run; take it up with --resume, or choose another run.dir", run.root_));
-  }
-  make_folders(run.root_);
+  guarded([&] {
+    fs::create_directories(run.root_);
+    run.lock_ = lock(run.root_);
+    if (holds_run(run.root_)) {
+      throw FileError(
+          fmt::format("{} already holds a run; take it up with --resume, or choose another run.dir",
+                      run.root_));
+    }
+    make_folders(run.root_);
+  });
   return run;
 }
 
 RunDirectory RunDirectory::open(const std::string& path) {
   RunDirectory run(path);
-  if (!fs::is_directory(run.root_) || !holds_run(run.root_)) {
-    throw FileError(
-        fmt::format("there is no run in {}; found there: {}", run.root_, listing(run.root_)));
-  }
-  run.lock_ = lock(run.root_);
-  make_folders(run.root_);
   guarded([&] {
+    if (!fs::is_directory(run.root_) || !holds_run(run.root_)) {
+      throw FileError(
+          fmt::format("there is no run in {}; found there: {}", run.root_, listing(run.root_)));
+    }
+    run.lock_ = lock(run.root_);
+    make_folders(run.root_);
     for (const char* name : {"", "checkpoints", "samples", "plots"}) {
       clear_leftovers(fs::path(run.root_) / name);
     }
@@ -225,13 +226,17 @@ void RunDirectory::save_checkpoint(int64_t step,
 }
 
 std::string resolve_checkpoint(const std::string& path, const std::string& file) {
-  if (!fs::exists(path)) throw CheckpointError(fmt::format("there is no {}", path));
-  if (!fs::is_directory(path)) return path;
-  if (fs::exists(fs::path(path) / file)) return (fs::path(path) / file).string();
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    throw CheckpointError(fmt::format("cannot read {}: {}", path, error.message()));
+  }
+  if (!fs::is_directory(status)) return path;
+  if (fs::exists(fs::path(path) / file, error)) return (fs::path(path) / file).string();
 
   const auto checkpoints = fs::path(path) / "checkpoints";
   auto folder = fs::path(path);
-  if (fs::is_directory(checkpoints)) {
+  if (fs::is_directory(checkpoints, error)) {
     const auto steps = steps_in(checkpoints);
     if (steps.empty()) {
       throw CheckpointError(fmt::format("the run {} has no checkpoint yet; found in {}: {}", path,
@@ -239,7 +244,7 @@ std::string resolve_checkpoint(const std::string& path, const std::string& file)
     }
     folder = checkpoints / step_name(steps.back());
   }
-  if (fs::exists(folder / file)) return (folder / file).string();
+  if (fs::exists(folder / file, error)) return (folder / file).string();
   throw CheckpointError(
       fmt::format("there is no {} in {}; found there: {}", file, folder.string(), listing(folder)));
 }

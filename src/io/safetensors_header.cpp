@@ -161,7 +161,7 @@ torch::Dtype dtype_of(const RawTensor& raw) {
 }
 
 int64_t bytes_of(const RawTensor& raw, torch::Dtype dtype) {
-  auto bytes = static_cast<int64_t>(torch::elementSize(dtype));
+  auto bytes = static_cast<int64_t>(c10::elementSize(dtype));
   bool empty = false;
   for (const int64_t size : raw.shape) {
     empty = empty || size == 0;
@@ -237,7 +237,7 @@ SafetensorsLayout lay_out_safetensors(const TensorMap& tensors, const Metadata& 
     layout.tensors.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), 0, bytes});
   }
   std::stable_sort(layout.tensors.begin(), layout.tensors.end(), [](const auto& a, const auto& b) {
-    return torch::elementSize(a.dtype) > torch::elementSize(b.dtype);
+    return c10::elementSize(a.dtype) > c10::elementSize(b.dtype);
   });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();

@@ -33,7 +33,7 @@ Plot loss_plot() {
 
 }  // namespace
 
-TEST_CASE("a PNG holds the picture's pixels, red first", "[io][roundtrip]") {
+TEST_CASE("a PNG holds the pixels of the picture with red first", "[io][roundtrip]") {
   const TemporaryDirectory folder;
   const auto path = folder / "x.png";
   const auto rgb = random_images({3, 5, 7});
