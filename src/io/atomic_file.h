@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "io/file_descriptor.h"
+
+namespace halcyon {
+
+/// A file that comes into being whole: its bytes go to a temporary name (".tmp-...") in the
+/// directory of `path`, and commit() puts them in place.  Whoever reads `path`, also after a crash,
+/// finds the old file or the new one, never a part.  Without commit() nothing is left behind.
+///
+/// Every failure is a FileError that names `path` and the system's reason.
+class AtomicFile {
+ public:
+  /// A symbolic link is followed; a `path` that exists and is not a regular file is refused.
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  void write(std::string_view bytes);
+  /// Flushes to the device, renames to `path` and flushes the directory.
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  FileDescriptor file_;
+};
+
+/// Makes `path` hold exactly `bytes`; see AtomicFile.
+void write_file_atomically(const std::string& path, std::string_view bytes);
+
+/// The bytes of `path`.  @throws FileError
+std::string read_file(const std::string& path);
+
+/// Writes all of `bytes` to an open descriptor; `path` is for the message.  @throws FileError
+void write_fully(const FileDescriptor& file, std::string_view bytes, const std::string& path);
+
+/// Makes the names in `directory` durable.  @throws FileError
+void sync_directory(const std::string& directory);
+
+}  // namespace halcyon

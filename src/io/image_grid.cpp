@@ -1,0 +1,128 @@
+#include "io/image_grid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "core/error.h"
+#include "io/atomic_file.h"
+
+namespace halcyon {
+namespace {
+
+constexpr int kPaper = 235;  // gray levels of the background and of the text on it
+constexpr int kInk = 30;
+constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
+constexpr double kFontScale = 0.5;
+constexpr int64_t kMargin = 10;
+
+/// On the CPU, with 1 or 3 channels, every pixel repeated.
+torch::Tensor prepared(const torch::Tensor& images, int64_t scale) {
+  TORCH_CHECK(
+      images.dim() == 4 && images.scalar_type() == torch::kUInt8 && images.numel() > 0 && scale > 0,
+      "wanted uint8 images [N, C, H, W], got ", images.scalar_type(), " ", images.sizes());
+  const auto shown = images.cpu().narrow(1, 0, images.size(1) < 3 ? 1 : 3);
+  return shown.repeat_interleave(scale, 2).repeat_interleave(scale, 3);
+}
+
+void paste(torch::Tensor& canvas, const torch::Tensor& image, int64_t top, int64_t left) {
+  canvas.narrow(1, top, image.size(1)).narrow(2, left, image.size(2)).copy_(image);
+}
+
+cv::Size text_size(const std::string& text) {
+  int baseline = 0;
+  return cv::getTextSize(text, kFont, kFontScale, /*thickness=*/1, &baseline);
+}
+
+int64_t widest(const std::vector<std::string>& texts) {
+  int width = 0;
+  for (const auto& text : texts) width = std::max(width, text_size(text).width);
+  return width;
+}
+
+/// Text centred vertically on `middle`, on a gray canvas [H, W].
+void draw_text(torch::Tensor& canvas, const std::string& text, int64_t left, int64_t middle) {
+  cv::Mat mat(static_cast<int>(canvas.size(0)), static_cast<int>(canvas.size(1)), CV_8UC1,
+              canvas.data_ptr());
+  const cv::Point origin(static_cast<int>(left),
+                         static_cast<int>(middle) + text_size(text).height / 2);
+  cv::putText(mat, text, origin, kFont, kFontScale, cv::Scalar(kInk), /*thickness=*/1, cv::LINE_AA);
+}
+
+}  // namespace
+
+void write_png(const std::string& path, const torch::Tensor& image) {
+  const auto shown = prepared(image.unsqueeze(0), /*scale=*/1)[0];
+  const auto pixels = shown.flip(0).permute({1, 2, 0}).contiguous();  // OpenCV wants BGR
+  const cv::Mat mat(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)),
+                    pixels.size(2) == 1 ? CV_8UC1 : CV_8UC3, pixels.data_ptr());
+  std::vector<unsigned char> png;
+  try {
+    cv::imencode(".png", mat, png);
+  } catch (const cv::Exception& error) {
+    throw FileError(fmt::format("cannot write {} as PNG: {}", path, error.what()));
+  }
+  write_file_atomically(path, {reinterpret_cast<const char*>(png.data()), png.size()});
+}
+
+torch::Tensor image_grid(const torch::Tensor& images, int64_t columns, int64_t padding,
+                         int64_t scale) {
+  TORCH_CHECK(columns > 0 && padding >= 0, "image_grid wants columns > 0 and padding >= 0");
+  const auto shown = prepared(images, scale);
+  const auto count = shown.size(0);
+  columns = std::min(columns, count);
+  const auto rows = (count + columns - 1) / columns;
+  const auto height = shown.size(2) + padding, width = shown.size(3) + padding;
+  auto grid = torch::full({shown.size(1), padding + rows * height, padding + columns * width},
+                          kPaper, torch::kUInt8);
+  for (int64_t i = 0; i < count; ++i) {
+    paste(grid, shown[i], padding + i / columns * height, padding + i % columns * width);
+  }
+  return grid;
+}
+
+torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
+                            const std::vector<std::string>& captions, int64_t scale) {
+  TORCH_CHECK(!rows.empty(), "labelled_rows wants a row");
+  std::vector<torch::Tensor> shown;
+  std::vector<std::string> labels;
+  for (const auto& row : rows) {
+    shown.push_back(prepared(row.images, scale));
+    labels.push_back(row.label);
+    TORCH_CHECK(shown.back().size(0) == static_cast<int64_t>(captions.size()) &&
+                    shown.back().sizes().slice(2) == shown[0].sizes().slice(2),
+                "row ", row.label, " has images ", row.images.sizes(), " under ", captions.size(),
+                " captions");
+  }
+  const auto cell_height = shown[0].size(2), cell_width = shown[0].size(3);
+  const auto column_width = std::max(cell_width, widest(captions)) + kMargin;
+  const auto left = widest(labels) + 2 * kMargin;
+  const auto top = 2 * kMargin + text_size("Ag").height;
+  const auto row_height = cell_height + kMargin;
+  const auto columns = static_cast<int64_t>(captions.size());
+  const auto count = static_cast<int64_t>(rows.size());
+
+  auto text =
+      torch::full({top + count * row_height, left + columns * column_width}, kPaper, torch::kUInt8);
+  for (int64_t j = 0; j < columns; ++j) {
+    const auto& caption = captions[static_cast<size_t>(j)];
+    const auto indent = (column_width - kMargin - text_size(caption).width) / 2;
+    draw_text(text, caption, left + j * column_width + indent, top / 2);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    draw_text(text, labels[static_cast<size_t>(i)], kMargin,
+              top + i * row_height + cell_height / 2);
+  }
+  auto picture = text.expand({3, -1, -1}).contiguous();
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      paste(picture, shown[static_cast<size_t>(i)][j], top + i * row_height,
+            left + j * column_width + (column_width - kMargin - cell_width) / 2);
+    }
+  }
+  return picture;
+}
+
+}  // namespace halcyon

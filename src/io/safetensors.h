@@ -1,0 +1,57 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace halcyon {
+
+using TensorMap = std::map<std::string, torch::Tensor>;
+using Metadata = std::map<std::string, std::string>;
+
+/// Named tensors and named texts in the safetensors format of Hugging Face:
+///
+///     u64 header length, little endian | JSON header, padded with spaces | data
+///     {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets": [begin, end]}, ...}
+///
+/// Python reads and writes it with safetensors.torch.load_file and save_file.  Dtypes: F64 F32 F16
+/// BF16 I64 I32 I16 I8 U8 BOOL.
+struct SafetensorsFile {
+  TensorMap tensors;
+  Metadata metadata;
+};
+
+/// Writes atomically (see AtomicFile), from any device and any strides.  The same maps give the
+/// same bytes: data lie in the order of falling element size, then name, so every tensor is
+/// aligned. Bytes of the metadata that are not UTF-8 become U+FFFD.  @throws FileError
+void write_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata);
+
+/// Tensors on the CPU.  Nothing in the file is trusted, nothing is executed, and memory is
+/// taken only for what the file really holds.  @throws CheckpointError naming the file, what was
+/// found there and what was wanted
+SafetensorsFile read_safetensors(const std::string& path);
+
+struct TensorInfo {
+  std::string name;
+  torch::Dtype dtype;
+  std::vector<int64_t> shape;
+  int64_t begin;  // first byte, from the start of the data
+  int64_t end;    // past the last byte
+};
+
+struct SafetensorsHeader {
+  std::vector<TensorInfo> tensors;  // in the order of the data, without gaps
+  Metadata metadata;
+  int64_t data_start;  // in the file
+};
+
+/// What a file holds, without reading the data.  Checks and throws as read_safetensors().
+SafetensorsHeader read_safetensors_header(const std::string& path);
+
+/// The format's word for a dtype, as "F32"; empty if it has none.
+std::string dtype_name(torch::Dtype dtype);
+
+}  // namespace halcyon
