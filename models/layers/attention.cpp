@@ -1,0 +1,44 @@
+#include "models/layers/attention.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace halcyon {
+
+Attention::Attention(const AttentionOptions& options)
+    : heads_(options.heads),
+      norm_(register_module("norm", torch::nn::GroupNorm(torch::nn::GroupNormOptions(
+                                                             options.norm_groups, options.channels)
+                                                             .eps(options.norm_eps)))),
+      query_(register_module("query", torch::nn::Linear(options.channels, options.channels))),
+      key_(register_module("key", torch::nn::Linear(options.channels, options.channels))),
+      value_(register_module("value", torch::nn::Linear(options.channels, options.channels))),
+      out_(register_module("out", torch::nn::Linear(options.channels, options.channels))) {
+  TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
+  torch::nn::init::zeros_(out_->weight);
+  torch::nn::init::zeros_(out_->bias);
+}
+
+// [B, N, C] -> [B heads, N, C / heads]
+torch::Tensor Attention::split_heads(const torch::Tensor& tokens) const {
+  return tokens.unflatten(2, {heads_, -1}).transpose(1, 2).flatten(0, 1);
+}
+
+torch::Tensor Attention::join_heads(const torch::Tensor& tokens) const {
+  return tokens.unflatten(0, {-1, heads_}).transpose(1, 2).flatten(2);
+}
+
+torch::Tensor Attention::forward(const torch::Tensor& x) {
+  const auto tokens = norm_->forward(x).flatten(2).transpose(1, 2);
+  const auto query = split_heads(query_->forward(tokens));
+  const auto key = split_heads(key_->forward(tokens));
+  const auto value = split_heads(value_->forward(tokens));
+
+  const double scale = 1 / std::sqrt(static_cast<double>(query.size(2)));
+  const auto weights = torch::softmax(torch::bmm(scale * query, key.transpose(1, 2)), -1);
+  const auto mixed = out_->forward(join_heads(torch::bmm(weights, value)));
+  return x + mixed.transpose(1, 2).reshape(x.sizes());
+}
+
+}  // namespace halcyon

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+
+namespace halcyon {
+
+struct AttentionOptions {
+  int64_t channels = 128;
+  int64_t heads = 1;  // divides channels
+  int64_t norm_groups = 32;
+  double norm_eps = 1e-6;
+};
+
+/// Self-attention over the pixels of an image, on a residual branch that starts at zero:
+///
+///     x + out(softmax(q k^T / sqrt(d)) v),  (q, k, v) = linear maps of norm(x),  d = channels /
+///     heads
+///
+/// (Vaswani et al. 2017, as Ho et al. 2020 use it.)  Written with bmm and softmax, which have
+/// derivatives of every order and in forward mode.  Memory: B heads (H W)^2.
+class Attention final : public torch::nn::Module {
+ public:
+  explicit Attention(const AttentionOptions& options);
+
+  /// x: [B, channels, H, W]; the result likewise.
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  torch::Tensor split_heads(const torch::Tensor& tokens) const;
+  torch::Tensor join_heads(const torch::Tensor& tokens) const;
+
+  int64_t heads_;
+  torch::nn::GroupNorm norm_;
+  torch::nn::Linear query_, key_, value_, out_;
+};
+
+}  // namespace halcyon

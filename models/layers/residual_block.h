@@ -1,0 +1,46 @@
+#pragma once
+
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+
+#include "models/layers/dropout.h"
+
+namespace halcyon {
+
+struct ResidualBlockOptions {
+  int64_t in_channels = 128;
+  int64_t out_channels = 128;
+  int64_t embedding_width = 512;
+  int64_t norm_groups = 32;  // divides both channel counts
+  double norm_eps = 1e-6;
+  double dropout = 0.0;
+  bool scale_shift = false;
+};
+
+/// The residual block of Ho et al. 2020, on a branch that starts at zero:
+///
+///     h = conv1(silu(norm1(x))) + e,  e = embed(silu(embedding)), the same at every pixel
+///     shortcut(x) + conv2(dropout(silu(norm2(h))))
+///
+/// With scale_shift, e instead acts after the norm: norm2(h) (1 + scale) + shift, where
+/// [scale, shift] = e (Nichol and Dhariwal 2021).  The shortcut is a 1x1 convolution where the
+/// channel count changes, else the identity.
+class ResidualBlock final : public torch::nn::Module {
+ public:
+  explicit ResidualBlock(const ResidualBlockOptions& options);
+
+  /// x: [B, in_channels, H, W]; embedding: [B or 1, embedding_width].
+  /// Returns [B, out_channels, H, W].
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding);
+
+ private:
+  bool scale_shift_;
+  torch::nn::GroupNorm norm1_, norm2_;
+  torch::nn::Conv2d conv1_, conv2_;
+  torch::nn::Linear embed_;
+  std::shared_ptr<Dropout> dropout_;
+  torch::nn::Conv2d shortcut_{nullptr};
+};
+
+}  // namespace halcyon

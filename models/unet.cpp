@@ -1,0 +1,232 @@
+#include "models/unet.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/layers/dropout.h"
+#include "models/layers/resample.h"
+
+namespace halcyon {
+
+using torch::nn::Conv2d;
+using torch::nn::Conv2dOptions;
+using torch::nn::GroupNorm;
+using torch::nn::GroupNormOptions;
+
+// One resolution: blocks, each followed by attention if there is any, then at most one change of
+// resolution.
+struct Unet::Level final : torch::nn::Module {
+  std::vector<std::shared_ptr<ResidualBlock>> blocks;
+  std::vector<std::shared_ptr<Attention>> attentions;  // one for each block, or none
+  std::shared_ptr<Downsample> downsample;
+  std::shared_ptr<Upsample> upsample;
+
+  void register_all() {
+    torch::nn::ModuleList block, attention;
+    for (const auto& module : blocks) block->push_back(module);
+    for (const auto& module : attentions) attention->push_back(module);
+    register_module("block", block);
+    if (!attentions.empty()) register_module("attention", attention);
+    if (downsample) register_module("downsample", downsample);
+    if (upsample) register_module("upsample", upsample);
+  }
+
+  torch::Tensor run_block(size_t i, const torch::Tensor& x, const torch::Tensor& embedding) {
+    const auto h = blocks[i]->forward(x, embedding);
+    return attentions.empty() ? h : attentions[i]->forward(h);
+  }
+};
+
+static void require(bool good, const char* key, const std::string& found_and_wanted) {
+  if (!good) throw ConfigError(fmt::format("model.unet.{}: {}", key, found_and_wanted));
+}
+
+static void check_ranges(const UnetOptions& o) {
+  require(o.channels > 0 && o.channels % 2 == 0, "channels",
+          fmt::format("{}, must be even and positive", o.channels));
+  require(!o.channel_mult.empty(), "channel_mult", "empty, needs at least one level");
+  for (const auto mult : o.channel_mult) {
+    require(mult > 0, "channel_mult", fmt::format("{}, must be positive", mult));
+  }
+  require(o.blocks > 0, "blocks", fmt::format("{}, must be positive", o.blocks));
+  require(o.attention_heads > 0, "attention_heads",
+          fmt::format("{}, must be positive", o.attention_heads));
+  require(o.dropout >= 0 && o.dropout < 1, "dropout",
+          fmt::format("{}, must be in [0, 1)", o.dropout));
+  require(2 * o.freq_shift < static_cast<double>(o.channels), "freq_shift",
+          fmt::format("{}, must be below channels / 2 = {}", o.freq_shift, o.channels / 2));
+  require(o.norm_groups > 0, "norm_groups", fmt::format("{}, must be positive", o.norm_groups));
+  require(o.norm_eps > 0, "norm_eps", fmt::format("{}, must be positive", o.norm_eps));
+  require(o.patch > 0, "patch", fmt::format("{}, must be positive", o.patch));
+}
+
+static int64_t last_channels(const UnetOptions& o) { return o.channels * o.channel_mult.back(); }
+
+static void check_divisibility(const UnetOptions& o, const ImageShape& shape) {
+  auto widths = o.channel_mult;
+  widths.push_back(1);
+  for (const auto mult : widths) {
+    require(
+        o.channels * mult % o.norm_groups == 0, "norm_groups",
+        fmt::format("{}, must divide the {} channels of every level (channels {} x channel_mult)",
+                    o.norm_groups, o.channels * mult, o.channels));
+  }
+  const int64_t levels = static_cast<int64_t>(o.channel_mult.size());
+  const int64_t factor = o.patch << (levels - 1);
+  require(shape.height % factor == 0 && shape.width % factor == 0, "channel_mult",
+          fmt::format("{} levels and patch {} need images whose height and width are multiples of "
+                      "{}, got {} x {}",
+                      levels, o.patch, factor, shape.height, shape.width));
+}
+
+bool Unet::attends(size_t level) const {
+  const auto& at = options_.attention_resolutions;
+  const int64_t height = (shape_.height / options_.patch) >> level;
+  return std::find(at.begin(), at.end(), height) != at.end();
+}
+
+static UnetOptions checked(const UnetOptions& options, const ImageShape& shape) {
+  check_ranges(options);
+  check_divisibility(options, shape);
+  return options;
+}
+
+static Conv2d convolution(int64_t in, int64_t out) {
+  return Conv2d(Conv2dOptions(in, out, 3).padding(1));
+}
+
+static NoiseEmbeddingOptions noise_options(const UnetOptions& o) {
+  return {o.embedding, o.channels, o.freq_shift, o.cos_first, o.fourier_scale};
+}
+
+Unet::Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_classes)
+    : options_(checked(options, shape)),
+      shape_(shape),
+      embedding_(register_module(
+          "embedding", std::make_shared<ConditionEmbedding>(noise_options(options),
+                                                            4 * options.channels, num_classes))),
+      conv_in_(nullptr),
+      conv_out_(nullptr),
+      norm_out_(nullptr) {
+  const int64_t folded = shape.channels * options.patch * options.patch;
+  conv_in_ = register_module("conv_in", convolution(folded, options.channels));
+  const auto skips = build_down();
+  build_middle(last_channels(options));
+  build_up(last_channels(options), skips);
+  norm_out_ = register_module(
+      "norm_out",
+      GroupNorm(GroupNormOptions(options.norm_groups, options.channels * options.channel_mult[0])
+                    .eps(options.norm_eps)));
+  conv_out_ =
+      register_module("conv_out", convolution(options.channels * options.channel_mult[0], folded));
+  torch::nn::init::zeros_(conv_out_->weight);
+  torch::nn::init::zeros_(conv_out_->bias);
+}
+
+std::shared_ptr<ResidualBlock> Unet::make_block(int64_t in_channels, int64_t out_channels) const {
+  const auto& o = options_;
+  return std::make_shared<ResidualBlock>(
+      ResidualBlockOptions{in_channels, out_channels, 4 * o.channels, o.norm_groups, o.norm_eps,
+                           o.dropout, o.scale_shift});
+}
+
+std::shared_ptr<Attention> Unet::make_attention(int64_t channels) const {
+  const auto& o = options_;
+  require(channels % o.attention_heads == 0, "attention_heads",
+          fmt::format("{}, must divide the {} channels of the level", o.attention_heads, channels));
+  return std::make_shared<Attention>(
+      AttentionOptions{channels, o.attention_heads, o.norm_groups, o.norm_eps});
+}
+
+std::vector<int64_t> Unet::build_down() {
+  torch::nn::ModuleList down;
+  int64_t channels = options_.channels;
+  std::vector<int64_t> skips = {channels};
+  for (size_t l = 0; l < options_.channel_mult.size(); ++l) {
+    const auto level = std::make_shared<Level>();
+    const int64_t width = options_.channels * options_.channel_mult[l];
+    for (int64_t b = 0; b < options_.blocks; ++b) {
+      level->blocks.push_back(make_block(channels, width));
+      if (attends(l)) level->attentions.push_back(make_attention(width));
+      skips.push_back(channels = width);
+    }
+    if (l + 1 < options_.channel_mult.size()) {
+      level->downsample = std::make_shared<Downsample>(width);
+      skips.push_back(width);
+    }
+    level->register_all();
+    down->push_back(level);
+    down_.push_back(level);
+  }
+  register_module("down", down);
+  return skips;
+}
+
+void Unet::build_middle(int64_t channels) {
+  const auto mid = register_module("mid", std::make_shared<torch::nn::Module>("mid"));
+  middle_ = {make_block(channels, channels), make_block(channels, channels)};
+  middle_attention_ = mid->register_module("attention", make_attention(channels));
+  torch::nn::ModuleList block;
+  for (const auto& module : middle_) block->push_back(module);
+  mid->register_module("block", block);
+}
+
+void Unet::build_up(int64_t channels, std::vector<int64_t> skips) {
+  torch::nn::ModuleList up;
+  for (size_t l = options_.channel_mult.size(); l-- > 0;) {
+    const auto level = std::make_shared<Level>();
+    const int64_t width = options_.channels * options_.channel_mult[l];
+    for (int64_t b = 0; b < options_.blocks + 1; ++b) {
+      level->blocks.push_back(make_block(channels + skips.back(), width));
+      if (attends(l)) level->attentions.push_back(make_attention(width));
+      skips.pop_back();
+      channels = width;
+    }
+    if (l > 0) level->upsample = std::make_shared<Upsample>(width);
+    level->register_all();
+    up->push_back(level);
+    up_.push_back(level);
+  }
+  register_module("up", up);
+}
+
+torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise,
+                            const torch::Tensor& label) {
+  TORCH_CHECK(x.dim() == 4 && x.size(1) == shape_.channels && x.size(2) == shape_.height &&
+                  x.size(3) == shape_.width,
+              "x is ", x.sizes(), ", built for [B, ", shape_.channels, ", ", shape_.height, ", ",
+              shape_.width, "]");
+  const auto embedding = embedding_->forward(c_noise, label);
+  auto h = conv_in_->forward(torch::pixel_unshuffle(x, options_.patch));
+  std::vector<torch::Tensor> skips = {h};
+  for (const auto& level : down_) {
+    for (size_t i = 0; i < level->blocks.size(); ++i) {
+      skips.push_back(h = level->run_block(i, h, embedding));
+    }
+    if (level->downsample) skips.push_back(h = level->downsample->forward(h));
+  }
+  h = middle_attention_->forward(middle_[0]->forward(h, embedding));
+  h = middle_[1]->forward(h, embedding);
+  for (const auto& level : up_) {
+    for (size_t i = 0; i < level->blocks.size(); ++i) {
+      h = level->run_block(i, torch::cat({h, skips.back()}, 1), embedding);
+      skips.pop_back();
+    }
+    if (level->upsample) h = level->upsample->forward(h);
+  }
+  h = conv_out_->forward(torch::silu(norm_out_->forward(h)));
+  return torch::pixel_shuffle(h, options_.patch);
+}
+
+int64_t Unet::num_classes() const { return embedding_->num_classes(); }
+
+void Unet::use_generator(const at::Generator& rng) {
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (auto* dropout = module->as<Dropout>()) dropout->use_generator(rng);
+  }
+}
+
+}  // namespace halcyon

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/score_network.h"
+#include "models/layers/attention.h"
+#include "models/layers/condition_embedding.h"
+#include "models/layers/residual_block.h"
+#include "models/network_shape.h"
+
+namespace halcyon {
+
+struct UnetOptions {
+  int64_t channels = 128;
+  std::vector<int64_t> channel_mult = {1, 2, 2, 2};
+  int64_t blocks = 2;
+  std::vector<int64_t> attention_resolutions = {16};
+  int64_t attention_heads = 1;
+  double dropout = 0.0;
+  NoiseEmbeddingKind embedding = NoiseEmbeddingKind::sinusoidal;
+  double freq_shift = 1.0;
+  bool cos_first = false;
+  double fourier_scale = 16.0;
+  int64_t norm_groups = 32;
+  double norm_eps = 1e-6;
+  bool scale_shift = false;
+  int64_t patch = 1;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.channels, "channels", "channels of the first level; even");
+    field(self.channel_mult, "channel_mult", "channels of each level, in units of channels");
+    field(self.blocks, "blocks",
+          "residual blocks per level on the way down; one more on the way up");
+    field(self.attention_resolutions, "attention_resolutions",
+          "feature map heights with self-attention; the lowest always has it once");
+    field(self.attention_heads, "attention_heads", "divides the channels where there is attention");
+    field(self.dropout, "dropout", "probability in [0, 1), inside the residual blocks");
+    field(self.embedding, "embedding", "features of the noise level");
+    field(self.freq_shift, "freq_shift", "sinusoidal: 1 ends at period 10000, 0 just before");
+    field(self.cos_first, "cos_first", "[cos, sin] features instead of [sin, cos]");
+    field(self.fourier_scale, "fourier_scale", "fourier: standard deviation of the frequencies");
+    field(self.norm_groups, "norm_groups", "group normalisation; divides every level's channels");
+    field(self.norm_eps, "norm_eps", "added to the variance under the square root, > 0");
+    field(self.scale_shift, "scale_shift", "noise level scales and shifts features, not only adds");
+    field(self.patch, "patch", "side of the pixel blocks folded into channels first; 1: none");
+  }
+};
+
+/// The U-Net of Ho et al. 2020 (App. B); its options default to their CIFAR-10 network
+/// (35 746 307 parameters on 3x32x32).  Each level halves height and width.  With patch p, the
+/// image is first folded to [p^2 channels, height / p, width / p], and the output unfolded.
+/// Residual branches and the last convolution start at zero, so the first output is zero.
+class Unet final : public ScoreNetwork {
+ public:
+  /// num_classes 0: unconditional.
+  /// @throws ConfigError naming the key under model.unet for options that contradict one another
+  /// or the image shape, whose height and width must be multiples of patch 2^(levels - 1).
+  Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_classes);
+
+  /// A label of num_classes, like an undefined one, means "no class".
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& c_noise,
+                        const torch::Tensor& label) override;
+  int64_t num_classes() const override;
+  void use_generator(const at::Generator& rng) override;
+
+ private:
+  struct Level;
+
+  std::shared_ptr<ResidualBlock> make_block(int64_t in_channels, int64_t out_channels) const;
+  std::shared_ptr<Attention> make_attention(int64_t channels) const;
+  std::vector<int64_t> build_down();
+  void build_middle(int64_t channels);
+  void build_up(int64_t channels, std::vector<int64_t> skips);
+  bool attends(size_t level) const;
+
+  UnetOptions options_;
+  ImageShape shape_;
+  std::shared_ptr<ConditionEmbedding> embedding_;
+  torch::nn::Conv2d conv_in_, conv_out_;
+  torch::nn::GroupNorm norm_out_;
+  std::vector<std::shared_ptr<Level>> down_, up_;  // both in the order they run
+  std::vector<std::shared_ptr<ResidualBlock>> middle_;
+  std::shared_ptr<Attention> middle_attention_;
+};
+
+}  // namespace halcyon

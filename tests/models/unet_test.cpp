@@ -1,0 +1,92 @@
+#include "models/unet.h"
+
+#include "core/error.h"
+#include "core/random.h"
+#include "tests/support/catch.h"
+#include "tests/support/small_networks.h"
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+static int64_t parameter_count(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const auto& p : module.parameters()) count += p.numel();
+  return count;
+}
+
+TEST_CASE("the default U-Net is the CIFAR-10 network of Ho et al. 2020", "[model][oracle]") {
+  // The count of google/ddpm-cifar10-32, which is their published network.
+  const Unet unet(UnetOptions{}, {3, 32, 32}, /*num_classes=*/0);
+  REQUIRE(parameter_count(unet) == 35746307);
+  const auto names = unet.named_parameters();
+  for (const auto* name : {"conv_in.weight", "embedding.linear1.weight",
+                           "down.0.block.1.conv1.weight", "down.1.attention.0.norm.weight",
+                           "down.0.downsample.conv.bias", "mid.attention.query.weight",
+                           "up.2.attention.2.out.bias", "up.3.block.0.shortcut.weight"}) {
+    CAPTURE(name);
+    REQUIRE(names.contains(name));
+  }
+}
+
+TEST_CASE("dropout in the U-Net follows the generator it is given", "[model][property]") {
+  auto options = small_model("unet").unet;
+  options.dropout = 0.3;
+  Unet unet(options, small_shape(), 0);
+  randomise(unet, 1);
+  const auto run = [&] { return unet.forward(torch::ones({2, 2, 8, 4}), torch::zeros({2}), {}); };
+  REQUIRE_THROWS(run());
+  unet.use_generator(make_generator(4, "dropout"));
+  const auto first = run();
+  REQUIRE_FALSE(torch::equal(first, run()));
+  unet.use_generator(make_generator(4, "dropout"));
+  REQUIRE(torch::equal(first, run()));
+  unet.eval();
+  REQUIRE(torch::equal(run(), run()));
+}
+
+TEST_CASE("patches, fourier features, scale-shift and odd shapes run", "[model][property]") {
+  auto options = small_model("unet").unet;
+  options.patch = 2;
+  options.embedding = NoiseEmbeddingKind::fourier;
+  options.scale_shift = true;
+  Unet unet(options, {1, 12, 20}, /*num_classes=*/2);
+  randomise(unet, 1);
+  unet.eval();
+  const auto x = torch::randn({2, 1, 12, 20});
+  const auto out = unet.forward(x, torch::zeros({2}), torch::tensor({0, 2}));
+  REQUIRE(out.sizes() == x.sizes());
+  // With self-attention, any pixel moves every other, those of its own patch too.
+  auto moved = x.clone();
+  moved.index({0, 0, 11, 19}) += 1;
+  const auto change = unet.forward(moved, torch::zeros({2}), torch::tensor({0, 2})) - out;
+  REQUIRE((change[0] != 0).all().item<bool>());
+  REQUIRE(change[1].abs().max().item<double>() < 1e-6);
+  REQUIRE_THROWS_WITH(unet.forward(torch::zeros({2, 1, 20, 12}), torch::zeros({2}), {}),
+                      Contains("built for"));
+}
+
+TEST_CASE("U-Net options that contradict the image name their key", "[model][error]") {
+  const auto refusal = [](auto change) {
+    auto options = small_model("unet").unet;
+    change(options);
+    try {
+      Unet(options, {1, 28, 28}, 0);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  REQUIRE(refusal([](auto&) {}) == "accepted");
+  REQUIRE_THAT(refusal([](auto& o) {
+                 o.channel_mult = {1, 2, 2, 2};
+               }),
+               Contains("model.unet.channel_mult") && Contains("28 x 28") && Contains("8"));
+  REQUIRE_THAT(refusal([](auto& o) { o.patch = 4; }), Contains("28 x 28"));
+  REQUIRE_THAT(refusal([](auto& o) { o.norm_groups = 3; }),
+               Contains("model.unet.norm_groups: 3, must divide the 8 channels"));
+  REQUIRE_THAT(refusal([](auto& o) { o.attention_heads = 3; }),
+               Contains("model.unet.attention_heads: 3"));
+  REQUIRE_THAT(refusal([](auto& o) { o.dropout = 1; }), Contains("model.unet.dropout: 1"));
+  REQUIRE_THAT(refusal([](auto& o) { o.channel_mult = {}; }), Contains("model.unet.channel_mult"));
+  REQUIRE_THAT(refusal([](auto& o) { o.channels = 7; }), Contains("model.unet.channels: 7"));
+}
