@@ -24,7 +24,6 @@ HeldOut load_held_out(const DataOptions& options, const ImageSet& training_image
     test.split = DataSplit::test;
     test.limit = 0;
     test.channels = training_images.images.size(1);
-    if (test.channels != 1 && test.channels != 3) test.channels = 0;
     try {
       return {load_image_set(test), "test"};
     } catch (const DataError& error) {

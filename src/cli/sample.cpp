@@ -10,6 +10,7 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/registry.h"
 #include "data/image_set.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"

@@ -177,7 +177,7 @@ void TrainingSession::checkpoint() {
 
 void TrainingSession::plot_loss() const {
   PlotSeries loss{.title = "loss (mean of a log interval)", .x = {}, .y = {}};
-  for (const auto& [step, value] : read_columns(directory_.metrics_csv(), "step", "loss")) {
+  for (const auto& [step, value] : read_metric(directory_.metrics_jsonl(), "loss")) {
     loss.x.push_back(step);
     loss.y.push_back(value);
   }

@@ -10,6 +10,7 @@
 #include "data/idx.h"
 #include "data/image_fitting.h"
 #include "data/image_folder.h"
+#include "data/toy_distribution.h"
 
 namespace halcyon {
 namespace {
@@ -45,6 +46,7 @@ const DataFormat& recognise(const std::string& path) {
 
 const std::vector<DataFormat>& data_format_registry() {
   static const std::vector<DataFormat> formats = {
+      {"toy", "toy:NAME, a distribution whose exact score is known", is_toy, load_toy},
       {"IDX", "a file or folder as of MNIST, gzip or plain", is_idx, load_idx},
       {"CIFAR-10 binary", "a batch file or the folder of them", is_cifar, load_cifar},
       {"image folder", "PNG, JPEG, BMP, WebP or TIFF, in any sub-folder; or one such file",

@@ -106,4 +106,10 @@ void sync_directory(const std::string& directory) {
   if (::fsync(file.get()) != 0 && errno != EINVAL) fail("write", directory);
 }
 
+void make_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw FileError(fmt::format("cannot make the folder {}: {}", path, error.message()));
+}
+
 }  // namespace halcyon

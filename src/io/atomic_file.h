@@ -39,6 +39,9 @@ std::string read_file(const std::string& path);
 /// Writes all of `bytes` to an open descriptor; `path` is for the message.  @throws FileError
 void write_fully(const FileDescriptor& file, std::string_view bytes, const std::string& path);
 
+/// Makes the folder `path` and its parents, if they are not there.  @throws FileError
+void make_directory(const std::string& path);
+
 /// Makes the names in `directory` durable.  @throws FileError
 void sync_directory(const std::string& directory);
 

@@ -65,4 +65,17 @@ void MetricsLog::truncate_after_step(const std::string& csv_path, const std::str
   if (kept != text) write_file_atomically(jsonl_path, kept);
 }
 
+std::vector<std::pair<double, double>> read_metric(const std::string& jsonl_path,
+                                                   const std::string& name) {
+  std::vector<std::pair<double, double>> values;
+  std::istringstream lines(read_file(jsonl_path));
+  for (std::string line; std::getline(lines, line);) {
+    const auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!row.is_object() || !row.contains("step") || !row.contains(name)) continue;
+    if (row["step"].is_number() && row[name].is_number())
+      values.emplace_back(row["step"], row[name]);
+  }
+  return values;
+}
+
 }  // namespace halcyon

@@ -38,4 +38,9 @@ class MetricsLog {
   std::optional<LineAppender> jsonl_;
 };
 
+/// The values of `name` over steps, from the JSON Lines file of a run; rows without it are left
+/// out.  @throws FileError
+std::vector<std::pair<double, double>> read_metric(const std::string& jsonl_path,
+                                                   const std::string& name);
+
 }  // namespace halcyon

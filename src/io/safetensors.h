@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor_map.h"
+
 namespace halcyon {
 
-using TensorMap = std::map<std::string, torch::Tensor>;
 using Metadata = std::map<std::string, std::string>;
 
 /// Named tensors and named texts in the safetensors format of Hugging Face:

@@ -3,13 +3,12 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
-namespace halcyon {
+#include "core/tensor_map.h"
 
-using TensorMap = std::map<std::string, torch::Tensor>;
+namespace halcyon {
 
 /// The parameters of a module moved into one contiguous vector, and their gradients into another:
 /// the optimiser, the EMA and the gradient norm are then a few operations on one tensor each.
