@@ -22,7 +22,7 @@ create_chroot() {
   command -v debootstrap >/dev/null || apt-get install --quiet --yes debootstrap
   # debootstrap may be older than the suite: every Debian suite is laid out as sid is.
   local mirror script=/usr/share/debootstrap/scripts/sid
-  # shellcheck disable=SC2016  # apt and dpkg-query expand these themselves
+  # shellcheck disable=SC2016  # apt expands it
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Component: main' | sed -n 1p)
   mkdir -p "$chroot"
   debootstrap --variant=minbase "$suite" "$chroot" "$mirror" "$script"
@@ -41,7 +41,8 @@ in_chroot() {
   HOME=/root LC_ALL=C.UTF-8 chroot "$chroot" "$@"
 }
 
-if [[ ! -x $chroot/usr/bin/apt-get ]]; then
+# debootstrap keeps its own folder in the chroot until it has finished.
+if [[ ! -x $chroot/usr/bin/apt-get || -d $chroot/debootstrap ]]; then
   echo "Creating a $suite system in $chroot"
   create_chroot
 fi
