@@ -14,10 +14,19 @@
 
 namespace halcyon {
 
+struct SeedOptions {
+  uint64_t seed = 0;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.seed, "seed", "seed of initial weights, data order, noise and sample grids");
+  }
+};
+
 /// What makes a model what it is: everything that decides its weights but the machine and the
 /// place.  Kept in every checkpoint.
 struct Recipe {
-  uint64_t seed = 0;
+  SeedOptions randomness;
   DataOptions data;
   ModelOptions model;
   PreconditioningOptions preconditioning;
@@ -28,6 +37,7 @@ struct Recipe {
 
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {
+    section("run", self.randomness);
     section("data", self.data);
     section("model", self.model);
     section("preconditioning", self.preconditioning);
@@ -35,10 +45,6 @@ struct Recipe {
     section("optimizer", self.optimizer);
     section("ema", self.ema);
     section("training", self.training);
-  }
-  template <class Self, class Field>
-  static void fields(Self& self, Field&& field) {
-    field(self.seed, "seed", "seed of initial weights, data order, noise and sample grids");
   }
 };
 

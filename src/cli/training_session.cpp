@@ -23,7 +23,7 @@ int64_t class_count(const ImageSet& set) {
 
 /// Initial weights come from LibTorch's default generator, seeded here and nowhere else.
 std::shared_ptr<ScoreNetwork> seeded_network(const Recipe& recipe, const ImageSet& set) {
-  auto rng = make_generator(recipe.seed, "weights");
+  auto rng = make_generator(recipe.randomness.seed, "weights");
   torch::manual_seed(rng.current_seed());
   return make_network(recipe.model, shape_of(set), class_count(set));
 }
@@ -42,13 +42,13 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       shape_(shape_of(images_)),
       preconditioning_(make_preconditioning(options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
-      state_(seeded_network(options.recipe, images_), options.recipe.ema, options.recipe.seed,
-             device),
+      state_(seeded_network(options.recipe, images_), options.recipe.ema,
+             options.recipe.randomness.seed, device),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
       reference_(fisher_reference(images_, options.recipe.data.path)),
-      fisher_images_(
-          choose_images(held_out_, options.fisher.images, options.recipe.seed).to(device)) {
+      fisher_images_(choose_images(held_out_, options.fisher.images, options.recipe.randomness.seed)
+                         .to(device)) {
   fmt::print("{} parameters on {} images of {}x{}x{}\n", state_.parameters.count(),
              images_.images.size(0), shape_.channels, shape_.height, shape_.width);
 }
@@ -70,7 +70,7 @@ void TrainingSession::resume() {
 int TrainingSession::run() {
   const auto& recipe = options_.recipe;
   const InterruptGuard interrupt;
-  BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.seed,
+  BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
                      state_.images / recipe.training.batch);
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
   const auto next_batch = [&] {
@@ -145,19 +145,19 @@ void TrainingSession::draw_samples_picture() {
   const auto x = draw_images(
       denoiser, options_.sampler, preconditioning_->sigma_min(), preconditioning_->sigma_max(),
       {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
-      options_.recipe.seed, /*first=*/0, device_);
+      options_.recipe.randomness.seed, /*first=*/0, device_);
   write_sample_grid(directory_.samples(state_.step), x);
   write_denoising_picture(directory_.plot("denoising"), denoiser, fisher_images_,
-                          options_.recipe.seed);
+                          options_.recipe.randomness.seed);
 }
 
 void TrainingSession::measure_fisher() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
-  const auto levels =
-      measure_levels(denoiser, fisher_images_, options_.fisher, preconditioning_->sigma_min(),
-                     preconditioning_->sigma_max(), options_.recipe.seed, [](int64_t) {});
+  const auto levels = measure_levels(denoiser, fisher_images_, options_.fisher,
+                                     preconditioning_->sigma_min(), preconditioning_->sigma_max(),
+                                     options_.recipe.randomness.seed, [](int64_t) {});
   const FisherContext context{state_.step, held_out_split_, "ema"};
   append_csv(directory_.fisher_levels(), fisher_table(levels, context, reference_));
   const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);

@@ -1,0 +1,112 @@
+#include "tests/cli/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace halcyon::testing;
+
+namespace {
+
+const char* const kTinyRun =
+    "--data.path toy:gaussian --data.limit 200 --model.name mlp --model.mlp.width 8 "
+    "--model.mlp.depth 1 --training.batch 16 --run.sample_every 0 --run.fisher_every 0 "
+    "--run.threads 1 ";
+
+/// The program stops with exit code 2 and one line that has every one of `parts`.
+void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
+  const auto outcome = run_program(arguments);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == 2);
+  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
+  for (const char* crash : {"terminate", "backtrace", "frame #", "Exception raised"}) {
+    REQUIRE(outcome.output.find(crash) == std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("misspelt keys and bad values are refused by name with the nearest", "[cli][error]") {
+  const TemporaryDirectory dir;
+  refuses("trian", {"'trian'", "'train'"});
+  refuses("train --training.stpes 5", {"training.stpes", "'training.steps'"});
+  refuses("train --training.steps many", {"training.steps", "many", "whole number"});
+  refuses("train --training.steps", {"training.steps"});
+  refuses("train stray", {"stray"});
+  refuses("train --config " + dir / "none.ini", {"none.ini"});
+  spill(dir / "bad.ini", "[model]\nnmae = unet\n");
+  refuses("train --config " + dir / "bad.ini", {"bad.ini", "model.nmae", "'model.name'"});
+  refuses("train --data.path " + dir / "nowhere", {"data.path", "nowhere"});
+  refuses(std::string("train ") + kTinyRun + "--model.name unett", {"model.name", "'unet'"});
+  refuses(std::string("train ") + kTinyRun + "--run.device cuda:7", {"run.device", "cuda:7"});
+  refuses(std::string("train ") + kTinyRun + "--preconditioning.name epsilonn",
+          {"preconditioning.name", "'epsilon'"});
+  refuses("list sampler", {"'sampler'", "'samplers'"});
+}
+
+TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const auto run = dir / "run";
+  REQUIRE(
+      run_program(std::string("train ") + kTinyRun + "--training.steps 2 --run.dir " + run).code ==
+      0);
+  const auto step = run + "/checkpoints/step-00000002/";
+  const auto good = slurp(step + "ema.safetensors");
+  const auto with = [&](const std::string& name, const std::string& bytes) {
+    spill(dir / name, bytes);
+    return "sample --out " + dir / "out" + " --checkpoint " + dir / name;
+  };
+  refuses("sample --checkpoint " + dir / "absent", {"absent"});
+  refuses("sample", {"--checkpoint"});
+  refuses("sample --weights ema-7 --checkpoint " + run, {"ema-7", "ema.safetensors"});
+  refuses(with("empty.safetensors", ""), {"empty.safetensors"});
+  refuses(with("cut.safetensors", good.substr(0, good.size() - 5)), {"cut.safetensors"});
+  refuses(with("head.safetensors", good.substr(0, 100)), {"head.safetensors"});
+  refuses(with("pickle.safetensors", "PK\x03\x04" + std::string(100, 'x')),
+          {"pickle.safetensors", "safetensors.torch"});
+  refuses(with("length.safetensors", std::string(8, '\xff') + "{}"), {"length.safetensors"});
+  refuses("sample --checkpoint " + step + "training.safetensors", {"training.safetensors"});
+  auto other = good;  // a recipe for a wider network than the tensors are of
+  const auto at = other.find("width = 8");
+  REQUIRE(at != std::string::npos);
+  other.replace(at, 9, "width = 6");
+  refuses(with("other.safetensors", other), {"other.safetensors", "want"});
+  REQUIRE_FALSE(std::filesystem::exists(dir / "out/grid.png"));
+}
+
+TEST_CASE("options of sampling and measuring out of range are refused", "[cli][error]") {
+  refuses("sample --checkpoint toy:mixture --sampler.name hune", {"'heun'"});
+  refuses("sample --checkpoint toy:mixture --count 0", {"--count"});
+  refuses("sample --checkpoint toy:mixture --sampler.steps 0 --out /dev/null/x", {"steps"});
+  refuses("sample --checkpoint toy:mixture --out /dev/null/x", {"/dev/null/x"});
+  refuses("fisher --checkpoint toy:mixture --levels 1 --out /dev/null/x", {"levels"});
+  refuses("fisher --checkpoint toy:mixture --data.path toy:lowrank", {"1x8x8", "1x4x4"});
+}
+
+TEST_CASE("a run directory is neither overwritten nor shared", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const auto run = dir / "run";
+  const auto train = std::string("train ") + kTinyRun + "--training.steps 2 --run.dir " + run;
+  refuses(train + " --resume", {run});
+  REQUIRE(run_program(train).code == 0);
+  const auto before = slurp(run + "/checkpoints/step-00000002/raw.safetensors");
+  refuses(train, {run, "--resume"});
+  refuses(train + " --resume --training.steps 4 --model.mlp.width 16", {"model.mlp.width"});
+  const auto second =
+      run_program("train " + std::string(kTinyRun) + "--resume --training.steps 4 --run.dir " + run,
+                  "exec 9>>" + run + "/.lock; flock -n 9 || exit 99;");
+  INFO(second.output);
+  REQUIRE(second.code == 2);
+  REQUIRE_THAT(second.output, Contains("in use"));
+  REQUIRE(slurp(run + "/checkpoints/step-00000002/raw.safetensors") == before);
+}
+
+TEST_CASE("a loss that is not finite stops with the step and the last checkpoint", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const auto outcome = run_program(std::string("train ") + kTinyRun +
+                                   "--optimizer.learning_rate 1e30 --optimizer.warmup_steps 0 "
+                                   "--optimizer.gradient_clip 0 --training.steps 50 --run.dir " +
+                                   dir / "run" + " --run.checkpoint_every 1");
+  INFO(outcome.output);
+  REQUIRE(outcome.code == 1);
+  REQUIRE_THAT(outcome.output, Contains("step ") && Contains("sigma was in") &&
+                                   Contains("last good checkpoint is " + dir / "run"));
+}
