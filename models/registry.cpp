@@ -1,8 +1,6 @@
 #include "models/registry.h"
 
-#include <fmt/format.h>
-
-#include "core/error.h"
+#include "core/registry.h"
 
 namespace halcyon {
 
@@ -21,13 +19,7 @@ const std::vector<ModelEntry>& model_registry() {
 
 std::shared_ptr<ScoreNetwork> make_network(const ModelOptions& options, const ImageShape& shape,
                                            int64_t num_classes) {
-  std::string known;
-  for (const auto& entry : model_registry()) {
-    if (options.name == entry.name) return entry.make(options, shape, num_classes);
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  throw ConfigError(
-      fmt::format("model.name: unknown model '{}', must be one of {}", options.name, known));
+  return find_entry(model_registry(), options.name, "model.name").make(options, shape, num_classes);
 }
 
 }  // namespace halcyon

@@ -84,7 +84,7 @@ int fisher_command(const Arguments& arguments) {
   auto model = load_model(command.checkpoint, command.weights, /*label=*/-1, device);
   const auto data = load_data(arguments, model);
   require_shape(data.set, model);
-  make_directory(command.out);
+  make_directory(command.out);  // before the long part: a bad folder costs no work
 
   const auto x0 = choose_images(data.set, command.fisher.images, command.seed).to(device);
   Progress progress("Fisher", "levels", command.fisher.levels);

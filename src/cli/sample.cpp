@@ -111,8 +111,9 @@ int sample_command(const Arguments& arguments) {
         fmt::format("want --count and --batch > 0, got {} and {}", command.count, command.batch));
   }
   const auto device = set_up_machine(command.machine);
-  make_sampler(command.sampler);  // refuse bad options before a large file is read
   auto model = load_model(command.checkpoint, command.weights, command.label, device);
+  make_sampler(command.sampler);  // bad options are refused before anything is written
+  make_grid(command.sampler, model.sigma_min, model.sigma_max);
   make_directory(command.out);
   const auto drawn = draw(command, model, device);
 

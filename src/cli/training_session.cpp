@@ -46,7 +46,8 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
              options.recipe.randomness.seed, device),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
-      reference_(fisher_reference(images_, options.recipe.data.path)),
+      reference_(options.run.fisher_every > 0 ? fisher_reference(images_, options.recipe.data.path)
+                                              : FisherReference()),
       fisher_images_(choose_images(held_out_, options.fisher.images, options.recipe.randomness.seed)
                          .to(device)) {
   fmt::print("{} parameters on {} images of {}x{}x{}\n", state_.parameters.count(),

@@ -77,7 +77,9 @@ TEST_CASE("options of sampling and measuring out of range are refused", "[cli][e
   refuses("sample --checkpoint toy:mixture --count 0", {"--count"});
   refuses("sample --checkpoint toy:mixture --sampler.steps 0 --out /dev/null/x", {"steps"});
   refuses("sample --checkpoint toy:mixture --out /dev/null/x", {"/dev/null/x"});
-  refuses("fisher --checkpoint toy:mixture --levels 1 --out /dev/null/x", {"levels"});
+  const TemporaryDirectory dir;
+  refuses("fisher --checkpoint toy:mixture --levels 1 --out " + dir / "f", {"levels"});
+  refuses("fisher --checkpoint toy:mixture --images 1 --out " + dir / "f", {"images"});
   refuses("fisher --checkpoint toy:mixture --data.path toy:lowrank", {"1x8x8", "1x4x4"});
 }
 

@@ -139,5 +139,5 @@ TEST_CASE("every network overfits eight images", "[model][property]") {
 
 TEST_CASE("an unknown model is refused with the names of the known", "[model][error]") {
   REQUIRE_THROWS_WITH(make_network(small_model("unnet"), small_shape(), 0),
-                      Contains("model.name") && Contains("'unnet'") && Contains("unet, mlp"));
+                      Contains("model.name") && Contains("'unnet'") && Contains("unet mlp"));
 }
