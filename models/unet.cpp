@@ -45,13 +45,17 @@ static void require(bool good, const char* key, const std::string& found_and_wan
 }
 
 static void check_ranges(const UnetOptions& o) {
-  require(o.channels > 0 && o.channels % 2 == 0, "channels",
-          fmt::format("{}, must be even and positive", o.channels));
-  require(!o.channel_mult.empty(), "channel_mult", "empty, needs at least one level");
+  constexpr int64_t kMost = 1 << 15;  // far above any use, far below overflow
+  require(o.channels > 0 && o.channels % 2 == 0 && o.channels <= kMost, "channels",
+          fmt::format("{}, must be even and in 2 .. {}", o.channels, kMost));
+  require(!o.channel_mult.empty() && o.channel_mult.size() <= 16, "channel_mult",
+          fmt::format("{} levels, must be 1 to 16", o.channel_mult.size()));
   for (const auto mult : o.channel_mult) {
-    require(mult > 0, "channel_mult", fmt::format("{}, must be positive", mult));
+    require(mult > 0 && mult <= kMost, "channel_mult",
+            fmt::format("{}, must be in 1 .. {}", mult, kMost));
   }
-  require(o.blocks > 0, "blocks", fmt::format("{}, must be positive", o.blocks));
+  require(o.blocks > 0 && o.blocks <= kMost, "blocks",
+          fmt::format("{}, must be in 1 .. {}", o.blocks, kMost));
   require(o.attention_heads > 0, "attention_heads",
           fmt::format("{}, must be positive", o.attention_heads));
   require(o.dropout >= 0 && o.dropout < 1, "dropout",
@@ -60,7 +64,8 @@ static void check_ranges(const UnetOptions& o) {
           fmt::format("{}, must be below channels / 2 = {}", o.freq_shift, o.channels / 2));
   require(o.norm_groups > 0, "norm_groups", fmt::format("{}, must be positive", o.norm_groups));
   require(o.norm_eps > 0, "norm_eps", fmt::format("{}, must be positive", o.norm_eps));
-  require(o.patch > 0, "patch", fmt::format("{}, must be positive", o.patch));
+  require(o.patch > 0 && o.patch <= kMost, "patch",
+          fmt::format("{}, must be in 1 .. {}", o.patch, kMost));
 }
 
 static int64_t last_channels(const UnetOptions& o) { return o.channels * o.channel_mult.back(); }

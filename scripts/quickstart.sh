@@ -27,8 +27,9 @@ $halcyon sample --checkpoint "$run" --sampler.name ddpm --sampler.steps 250 --co
   --out "$run/samples/ddpm"
 
 step "Sampling with annealed Langevin dynamics"
-$halcyon sample --checkpoint "$run" --sampler.name langevin --sampler.steps 50 --count 64 --seed 1 \
-  --out "$run/samples/langevin"
+$halcyon sample --checkpoint "$run" --sampler.name langevin --sampler.steps 100 \
+  --sampler.langevin.steps_per_level 8 --sampler.sigma_min 0.02 --sampler.sigma_max 10 \
+  --count 64 --seed 1 --out "$run/samples/langevin"
 
 step "Measuring the Fisher information of the data score, per noise level"
 $halcyon fisher --checkpoint "$run" --levels 16 --images 1024 --out "$run/fisher"

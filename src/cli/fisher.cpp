@@ -97,6 +97,10 @@ int fisher_command(const Arguments& arguments) {
       data.set, command.data.path.empty() ? model.recipe.data.path : command.data.path);
   write_csv(command.out + "/fisher_levels.csv",
             fisher_table(levels, {model.step, data.split, model.weights}, reference));
+  if (!reference.gaussian) {
+    fmt::print(stderr, "warning: no Gaussian reference: want more than {} images, got {}\n",
+               x0[0].numel(), data.set.images.size(0));
+  }
   const auto reason = plot_fisher(command.out, levels, reference);
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
   write_denoising_picture(command.out + "/denoising.png", *model.denoiser, x0, command.seed);

@@ -71,7 +71,7 @@ class DenoisingScoreMatching {
 
   /// [count] noise levels on `like`'s device and type: quantiles at (u + i / count) mod 1 with one
   /// uniform u, so that each is drawn from the distribution and a batch covers all of it
-  /// (Kingma et al. 2021, App. I.1).
+  /// (the low-discrepancy sampler of Kingma et al. 2021).
   torch::Tensor draw_sigma(int64_t count, const torch::Tensor& like, at::Generator& rng) const;
 
   /// Draws n for the clean batch x0 [B, ...] at the levels sigma [B] and measures the error left.

@@ -1,5 +1,6 @@
 #include "core/random.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <torch/torch.h>
 
@@ -17,7 +18,8 @@ uint64_t hash(uint64_t seed, std::string_view name) {
 
 at::Generator make_generator(uint64_t seed, std::string_view name, int64_t index,
                              torch::Device device) {
-  auto generator = at::globalContext().defaultGenerator(device).clone();
+  auto generator = device.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>()
+                                   : at::globalContext().defaultGenerator(device).clone();
   // The CPU engine keeps the low 32 bits of a seed: adding the index keeps streams apart.
   generator.set_current_seed((hash(seed, name) + static_cast<uint64_t>(index)) & 0xFFFFFFFFULL);
   return generator;

@@ -1,6 +1,7 @@
 #include "data/idx_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 #include <zlib.h>
 

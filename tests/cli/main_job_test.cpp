@@ -92,14 +92,18 @@ TEST_CASE("a run of 200 steps resumed to 400 equals one of 400 bit for bit", "[c
                Contains("data.path = toy:mixture") && Contains("step-00000400"));
 }
 
-TEST_CASE("SIGTERM finishes the step, keeps it in a checkpoint and exits 143", "[cli]") {
+TEST_CASE("SIGTERM finishes the step and keeps it in a checkpoint and exits 143", "[cli]") {
   const TemporaryDirectory dir;
-  const auto stopped = run_program(kToyRun + ("--training.steps 1000000 --run.dir " + dir / "run"),
-                                   "timeout --preserve-status -s TERM 3");
+  const auto run = dir / "run";
+  const std::string stop_when_training = "sh -c '\"$@\" & while [ ! -s " + run +
+                                         "/metrics.csv ]; do sleep 0.1; done; "
+                                         "kill -TERM $!; wait $!' sh";
+  const auto stopped =
+      run_program(kToyRun + ("--training.steps 1000000 --run.dir " + run), stop_when_training);
   INFO(stopped.output);
   REQUIRE(stopped.code == 143);
   REQUIRE_THAT(stopped.output, Contains("--resume"));
-  REQUIRE_FALSE(fs::is_empty(dir / "run/checkpoints"));
+  REQUIRE_FALSE(fs::is_empty(run + "/checkpoints"));
 }
 
 TEST_CASE("config.ini of a run reads back to an equal configuration", "[cli][roundtrip]") {

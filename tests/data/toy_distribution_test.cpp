@@ -1,6 +1,7 @@
 #include "data/toy_distribution.h"
 
 #include "core/error.h"
+#include "core/random.h"
 #include "data/registry.h"
 #include "tests/support/catch.h"
 
@@ -17,7 +18,7 @@ TEST_CASE("toys have the Fisher information of their published tables", "[data][
 
 TEST_CASE("the waves of toy:lowrank are orthonormal and constant first", "[data][oracle]") {
   const auto lowrank = find_toy("toy:lowrank").make();
-  auto rng = at::globalContext().defaultGenerator(torch::kCPU).clone();
+  auto rng = make_generator(1, "test");
   const auto x = lowrank.sample(20000, rng);
   // The mean over pixels is a_0 / 8 with variance 16 / 64; |x|^2 is 25.25 on average.
   const auto pixel_mean = x.mean(1);

@@ -71,6 +71,27 @@ TEST_CASE("a half-written line never merges with the next", "[io][property]") {
   REQUIRE(read_file(csv) == "step,loss\n1,2\n2,3\n");
 }
 
+TEST_CASE("one metric is read back over steps", "[io][roundtrip]") {
+  const TemporaryDirectory folder;
+  MetricsLog log(folder / "m.csv", folder / "m.jsonl");
+  log.append({{"step", 1}, {"loss", 0.1}});
+  log.append({{"step", 2}, {"loss", std::nan("")}});
+  log.append({{"step", 3}, {"loss", 1e-300}});
+  const std::vector<std::pair<double, double>> expected = {{1, 0.1}, {3, 1e-300}};
+  REQUIRE(read_metric(folder / "m.jsonl", "loss") == expected);
+  REQUIRE(read_metric(folder / "m.jsonl", "accuracy").empty());
+  REQUIRE_THROWS_AS(read_metric(folder / "absent", "loss"), FileError);
+}
+
+TEST_CASE("folders are made with their parents and refused under files", "[io][error]") {
+  const TemporaryDirectory folder;
+  make_directory(folder / "a/b");
+  make_directory(folder / "a/b");
+  put(folder / "a/b/c", "text");
+  REQUIRE(read_file(folder / "a/b/c") == "text");
+  REQUIRE_THROWS_AS(make_directory(folder / "a/b/c/d"), FileError);
+}
+
 TEST_CASE("a table is written as CSV and as aligned text", "[io][golden]") {
   const TemporaryDirectory folder;
   const Table table{{"split", "σ", "bits_per_dim"},

@@ -1,0 +1,23 @@
+#include "core/random.h"
+#include "data/toy_distribution.h"
+#include "fisher/fisher_level.h"
+#include "samplers/registry.h"
+#include "tests/support/catch.h"
+
+using namespace halcyon;
+
+TEST_CASE("the README's example of the library works", "[cli][oracle][statistical]") {
+  auto toy = find_toy("toy:mixture").make();  // a Denoiser: the exact one of a mixture
+  auto options = SamplerOptions{.name = "heun", .steps = 18};
+  auto images = draw_samples(*make_sampler(options), toy, {64, 1, 4, 4},
+                             make_grid(options, 0.002, 80), /*seed=*/1, /*first=*/0);
+
+  auto rng = make_generator(/*seed=*/1, "fisher");
+  FisherLevel level(/*sigma=*/0.5, /*dim=*/16, /*probes=*/1);
+  level.add(toy, toy.sample(10000, rng).view({-1, 1, 4, 4}), rng);
+  Estimate j = level.estimates().fisher_info_obs;
+
+  REQUIRE(images.sizes() == torch::IntArrayRef({64, 1, 4, 4}));
+  INFO(j.value << " +- " << j.standard_error);
+  REQUIRE(std::abs(j.value - toy.fisher_information(0.5)) < 5 * j.standard_error);
+}
