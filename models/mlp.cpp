@@ -25,11 +25,11 @@ struct Mlp::Block final : torch::nn::Module {
 };
 
 static MlpOptions checked(const MlpOptions& o) {
-  if (o.width < 4 || o.width % 2 != 0) {
-    throw ConfigError(fmt::format("model.mlp.width: {}, must be even and at least 4", o.width));
+  if (o.width < 4 || o.width > 1 << 14 || o.width % 2 != 0) {
+    throw ConfigError(fmt::format("model.mlp.width: {}, must be even and in 4 .. 16384", o.width));
   }
-  if (o.depth < 1) {
-    throw ConfigError(fmt::format("model.mlp.depth: {}, must be positive", o.depth));
+  if (o.depth < 1 || o.depth > 1000) {
+    throw ConfigError(fmt::format("model.mlp.depth: {}, must be in 1 .. 1000", o.depth));
   }
   return o;
 }

@@ -54,8 +54,8 @@ static void check_ranges(const UnetOptions& o) {
     require(mult > 0 && mult <= kMost, "channel_mult",
             fmt::format("{}, must be in 1 .. {}", mult, kMost));
   }
-  require(o.blocks > 0 && o.blocks <= kMost, "blocks",
-          fmt::format("{}, must be in 1 .. {}", o.blocks, kMost));
+  require(o.blocks > 0 && o.blocks <= 64, "blocks",
+          fmt::format("{}, must be in 1 .. 64", o.blocks));
   require(o.attention_heads > 0, "attention_heads",
           fmt::format("{}, must be positive", o.attention_heads));
   require(o.dropout >= 0 && o.dropout < 1, "dropout",

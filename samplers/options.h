@@ -33,11 +33,13 @@ struct ChurnOptions {
   }
 };
 
-/// Song and Ermon 2019 take step = epsilon / sigma_min^2 = 0.2 and 100 steps a level on 10 levels;
-/// with more levels fewer steps on each do.
+/// Song and Ermon 2019 take step = epsilon / sigma_min^2 = 0.2 and 100 steps a level on 10 levels.
+/// The samples end with too much noise unless each level has time to settle: over L levels the
+/// variance is too large by about step / 4 + 2 ln(sigma_max / sigma_min) / (L steps_per_level
+/// step).
 struct LangevinOptions {
   double step = 0.2;
-  int64_t steps_per_level = 5;
+  int64_t steps_per_level = 16;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -48,18 +50,18 @@ struct LangevinOptions {
 
 struct SamplerOptions {
   std::string name = "heun";
-  int64_t steps = 18;
+  int64_t steps = 0;
   GridSpacing grid = GridSpacing::by_sampler;
   double sigma_min = 0;
   double sigma_max = 0;
   double rho = 7;
-  ChurnOptions churn;
-  LangevinOptions langevin;
+  ChurnOptions churn = {};
+  LangevinOptions langevin = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     field(self.name, "name", "the sampler; `halcyon list samplers` names them");
-    field(self.steps, "steps", "number of noise levels above 0, >= 1");
+    field(self.steps, "steps", "number of noise levels above 0; 0: as suits the sampler");
     field(self.grid, "grid", "spacing of the noise levels");
     field(self.sigma_min, "sigma_min", "lowest noise level above 0; 0: that of the model");
     field(self.sigma_max, "sigma_max", "highest noise level; 0: that of the model");

@@ -27,9 +27,12 @@ torch::Tensor EulerSampler::run(Denoiser& denoiser, torch::Tensor x,
 }
 
 HeunSampler::HeunSampler(const ChurnOptions& churn) : churn_(churn) {
-  if (!(churn.s_churn >= 0 && churn.s_noise > 0)) {
-    throw ConfigError(fmt::format("sampler.churn: want s_churn >= 0 and s_noise > 0, got {} and {}",
-                                  churn.s_churn, churn.s_noise));
+  const bool finite = std::isfinite(churn.s_churn) && std::isfinite(churn.s_noise);
+  if (!finite || churn.s_churn < 0 || churn.s_noise <= 0 || !(churn.s_min <= churn.s_max)) {
+    throw ConfigError(
+        fmt::format("sampler.churn: want s_churn >= 0, s_noise > 0 and s_min <= s_max, got {}, {}, "
+                    "{} and {}",
+                    churn.s_churn, churn.s_noise, churn.s_min, churn.s_max));
   }
 }
 

@@ -30,18 +30,18 @@ const SamplerEntry& entry_of(const SamplerOptions& options) {
 
 const std::vector<SamplerEntry>& sampler_registry() {
   static const std::vector<SamplerEntry> entries = {
-      {"ddpm", "ancestral sampling, posterior variance (Ho et al. 2020)", 0, GridSpacing::vp,
+      {"ddpm", "ancestral sampling, posterior variance (Ho et al. 2020)", 0, GridSpacing::vp, 250,
        make<DdpmSampler>},
       {"ddim", "probability-flow ODE, forward Euler, uniform in t (Song et al. 2021)", 1,
-       GridSpacing::vp, make<EulerSampler>},
+       GridSpacing::vp, 100, make<EulerSampler>},
       {"euler", "probability-flow ODE, forward Euler, on the Karras grid", 1, GridSpacing::karras,
-       make<EulerSampler>},
+       100, make<EulerSampler>},
       {"heun", "probability-flow ODE, Heun (Karras et al. 2022, Algorithm 2, no churn)", 2,
-       GridSpacing::karras, make<HeunSampler>},
-      {"edm", "Heun with churn (Karras et al. 2022, Algorithm 2)", 0, GridSpacing::karras,
+       GridSpacing::karras, 32, make<HeunSampler>},
+      {"edm", "Heun with churn (Karras et al. 2022, Algorithm 2)", 0, GridSpacing::karras, 100,
        make_edm},
       {"langevin", "annealed Langevin dynamics, denoised (Song and Ermon 2019)", 0,
-       GridSpacing::geometric, make_langevin},
+       GridSpacing::geometric, 100, make_langevin},
   };
   return entries;
 }
@@ -50,21 +50,22 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {
   return entry_of(options).make(options);
 }
 
-std::vector<double> make_grid(const SamplerOptions& options, double model_sigma_min,
-                              double model_sigma_max) {
-  const double low = options.sigma_min == 0 ? model_sigma_min : options.sigma_min;
-  const double high = options.sigma_max == 0 ? model_sigma_max : options.sigma_max;
+std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model) {
+  const auto& entry = entry_of(options);
+  const double low = options.sigma_min == 0 ? model.sigma_min : options.sigma_min;
+  const double high = options.sigma_max == 0 ? model.sigma_max : options.sigma_max;
+  const int64_t steps = options.steps == 0 ? entry.steps : options.steps;
   const bool by_sampler = options.grid == GridSpacing::by_sampler;
-  switch (by_sampler ? entry_of(options).grid : options.grid) {
+  switch (by_sampler ? entry.grid : options.grid) {
     case GridSpacing::geometric:
-      return geometric_grid(low, high, options.steps);
+      return geometric_grid(low, high, steps);
     case GridSpacing::vp:
-      return vp_grid(VpSchedule({}), low, high, options.steps);
+      return vp_grid(VpSchedule(model.vp), low, high, steps);
     case GridSpacing::karras:
     case GridSpacing::by_sampler:
       break;
   }
-  return karras_grid(low, high, options.steps, options.rho);
+  return karras_grid(low, high, steps, options.rho);
 }
 
 }  // namespace halcyon

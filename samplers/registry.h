@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/noise_schedule.h"
 #include "samplers/options.h"
 #include "samplers/sampler.h"
 
@@ -14,6 +15,7 @@ struct SamplerEntry {
   const char* summary;  ///< one line, for `halcyon list samplers` and the README table
   int order;            ///< convergence order on the probability-flow ODE; 0 if stochastic
   GridSpacing grid;     ///< the spacing it is used with, unless another is asked for
+  int64_t steps;        ///< and the number of steps
   std::unique_ptr<Sampler> (*make)(const SamplerOptions&);
 };
 
@@ -23,9 +25,15 @@ const std::vector<SamplerEntry>& sampler_registry();
 /// @throws ConfigError naming the nearest and all known samplers if options.name is none of them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options);
 
-/// The noise levels that `options` ask for, ending at 0, for a model meant to be evaluated between
-/// the given levels.  @throws ConfigError unless steps >= 1 and 0 < sigma_min < sigma_max.
-std::vector<double> make_grid(const SamplerOptions& options, double model_sigma_min,
-                              double model_sigma_max);
+/// The noise levels that a model is meant to be evaluated at, and its VP process for the vp grid.
+struct ModelRange {
+  double sigma_min = 0.002;
+  double sigma_max = 80;
+  VpScheduleOptions vp = {};
+};
+
+/// The noise levels that `options` ask for, ending at 0.
+/// @throws ConfigError unless steps >= 0, 0 < sigma_min < sigma_max and the levels are distinct.
+std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model);
 
 }  // namespace halcyon

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <filesystem>
+#include <algorithm>
 
 #include "config/options.h"
 #include "core/error.h"
@@ -35,9 +35,11 @@ void naming_file(const std::string& file, F&& f) {
     f();
   } catch (const UserError& error) {
     throw CheckpointError(fmt::format("'{}': {}", file, error.what()));
-  } catch (const c10::Error& error) {  // a recipe that asks for more memory than there is
+  } catch (const c10::Error& error) {
     throw CheckpointError(
-        fmt::format("'{}': its recipe cannot be built: {}", file, error.what_without_backtrace()));
+        fmt::format("'{}': cannot be used: {}", file, error.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    throw CheckpointError(fmt::format("'{}': asks for more memory than there is", file));
   }
 }
 
@@ -62,10 +64,21 @@ Recipe read_recipe(const Metadata& data) {
 
 ImageShape read_shape(const Metadata& data) {
   const auto sides = from_text<std::vector<int64_t>>(metadata(data, "halcyon.shape"));
-  if (sides.size() != 3 || sides[0] < 1 || sides[1] < 1 || sides[2] < 1) {
-    throw CheckpointError("halcyon.shape: want C,H,W");
+  constexpr int64_t kMostSide = 1 << 14;
+  const auto bad = [](int64_t side) { return side < 1 || side > kMostSide; };
+  if (sides.size() != 3 || std::any_of(sides.begin(), sides.end(), bad)) {
+    throw CheckpointError(fmt::format("halcyon.shape: want C,H,W, each in 1 .. {}", kMostSide));
   }
   return {sides[0], sides[1], sides[2]};
+}
+
+int64_t read_count(const Metadata& data, const std::string& key) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const auto count = from_text<int64_t>(metadata(data, key));
+  if (count < 0 || count > kMost) {
+    throw CheckpointError(fmt::format("{}: want a whole number >= 0, got {}", key, count));
+  }
+  return count;
 }
 
 TensorMap module_tensors(const torch::nn::Module& module) {
@@ -78,8 +91,8 @@ TensorMap module_tensors(const torch::nn::Module& module) {
 void load_network(const SafetensorsFile& file, int64_t label, torch::Device device, Model& model) {
   model.recipe = read_recipe(file.metadata);
   model.shape = read_shape(file.metadata);
-  model.step = from_text<int64_t>(metadata(file.metadata, "halcyon.step"));
-  const auto classes = from_text<int64_t>(metadata(file.metadata, "halcyon.num_classes"));
+  model.step = read_count(file.metadata, "halcyon.step");
+  const auto classes = read_count(file.metadata, "halcyon.num_classes");
   model.network = make_network(model.recipe.model, model.shape, classes);
   const torch::NoGradGuard no_grad;
   const auto own = module_tensors(*model.network);
@@ -88,8 +101,7 @@ void load_network(const SafetensorsFile& file, int64_t label, torch::Device devi
   model.network->to(device);
   model.network->eval();
   model.preconditioning = make_preconditioning(model.recipe.preconditioning);
-  model.sigma_min = model.preconditioning->sigma_min();
-  model.sigma_max = model.preconditioning->sigma_max();
+  model.range = model_range(*model.preconditioning, model.recipe.preconditioning);
   torch::Tensor label_tensor;
   if (label >= 0)
     label_tensor = torch::full({1}, label, torch::TensorOptions(torch::kInt64).device(device));
@@ -112,13 +124,15 @@ Model exact_toy(const std::string& path) {
 
 std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
                                                         const Recipe& recipe,
-                                                        const ImageShape& shape) {
+                                                        const ImageShape& shape,
+                                                        const std::string& data) {
   Recipe copy = recipe;
   const Metadata common = {
       {"halcyon.format", kFormat},
       {"halcyon.recipe", OptionSet(copy).to_ini()},
       {"halcyon.shape", fmt::format("{},{},{}", shape.channels, shape.height, shape.width)},
       {"halcyon.num_classes", std::to_string(state.network->num_classes())},
+      {"halcyon.data", data},
       {"halcyon.step", std::to_string(state.step)},
       {"halcyon.images", std::to_string(state.images)}};
   std::map<std::string, SafetensorsFile> files;
@@ -144,21 +158,39 @@ void load_training_checkpoint(const std::string& folder, TrainingState& state) {
   load("training", [&](const TensorMap& tensors) { state.load_training_tensors(tensors); });
 }
 
-void require_same_recipe(const std::string& folder, const Recipe& now) {
+ModelRange model_range(const Preconditioning& preconditioning,
+                       const PreconditioningOptions& options) {
+  return {preconditioning.sigma_min(), preconditioning.sigma_max(), options.vp};
+}
+
+void require_same_recipe(const std::string& folder, const Recipe& now, const std::string& data) {
   const auto file = folder + "/raw.safetensors";
   Recipe then;
-  naming_file(file, [&] { then = read_recipe(read_safetensors_header(file).metadata); });
+  std::string trained_on;
+  naming_file(file, [&] {
+    const auto header = read_safetensors_header(file);
+    then = read_recipe(header.metadata);
+    trained_on = metadata(header.metadata, "halcyon.data");
+  });
   Recipe copy = now;
   const auto before = OptionSet(then).options();
   const auto after = OptionSet(copy).options();
   for (size_t i = 0; i < before.size(); ++i) {
     const auto& key = before[i].key;
-    if (key == "training.steps" || key.rfind("optimizer.", 0) == 0) continue;
+    const bool may_change =
+        key == "training.steps" || key == "data.path" || key.rfind("optimizer.", 0) == 0;
+    if (may_change) continue;
     if (before[i].get() != after[i].get()) {
       throw ConfigError(fmt::format(
           "{}: the run began with '{}' and cannot go on with '{}'; want the same, or a new run.dir",
           key, before[i].get(), after[i].get()));
     }
+  }
+  if (data != trained_on) {
+    throw DataError(fmt::format(
+        "data.path: the run began on {} and cannot go on with {}; want the same images, or a new "
+        "run.dir",
+        trained_on, data));
   }
 }
 
@@ -176,9 +208,9 @@ Model load_model(const std::string& checkpoint, const std::string& weights, int6
     model.weights = metadata(file.metadata, "halcyon.weights");
     load_network(file, label, device, model);
   });
-  if (label >= model.network->num_classes()) {
-    throw ConfigError(
-        fmt::format("--label: want a class below {}, got {}", model.network->num_classes(), label));
+  if (label < -1 || label >= model.network->num_classes()) {
+    throw ConfigError(fmt::format("--label: want -1 or a class below {}, got {}",
+                                  model.network->num_classes(), label));
   }
   return model;
 }

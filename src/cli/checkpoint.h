@@ -9,6 +9,7 @@
 #include "core/preconditioning.h"
 #include "io/safetensors.h"
 #include "models/network_shape.h"
+#include "samplers/registry.h"
 #include "training/training_state.h"
 
 namespace halcyon {
@@ -17,17 +18,24 @@ namespace halcyon {
 // ema.safetensors and ema-HALFLIFE.safetensors hold weights, each a model by itself, and
 // training.safetensors what a resumed run needs beside them.
 
-/// The files of a checkpoint of `state`, by name.
+/// The files of a checkpoint of `state`, by name.  `data` is the fingerprint of the training
+/// images.
 std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
                                                         const Recipe& recipe,
-                                                        const ImageShape& shape);
+                                                        const ImageShape& shape,
+                                                        const std::string& data);
 
 /// Puts the checkpoint in `folder` into `state`.  @throws CheckpointError naming the file.
 void load_training_checkpoint(const std::string& folder, TrainingState& state);
 
 /// Which key of `now` differs from the recipe in the checkpoint and may not: all but
-/// training.steps and optimizer.*.  @throws ConfigError naming it and both values.
-void require_same_recipe(const std::string& folder, const Recipe& now);
+/// training.steps, optimizer.* and data.path, and the images themselves by their fingerprint.
+/// @throws ConfigError or DataError naming it and both values.
+void require_same_recipe(const std::string& folder, const Recipe& now, const std::string& data);
+
+/// Where a model of this preconditioning is meant to be evaluated.
+ModelRange model_range(const Preconditioning& preconditioning,
+                       const PreconditioningOptions& options);
 
 /// A trained model, or the exact denoiser of a toy, ready to be sampled and measured.
 struct Model {
@@ -36,8 +44,7 @@ struct Model {
   int64_t step = 0;
   Recipe recipe;
   ImageShape shape = {};
-  double sigma_min = 0.002;
-  double sigma_max = 80;
+  ModelRange range;
   std::shared_ptr<ScoreNetwork> network;  ///< none for a toy
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<Denoiser> denoiser;

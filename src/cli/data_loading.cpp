@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -22,7 +23,6 @@ HeldOut load_held_out(const DataOptions& options, const ImageSet& training_image
   if (options.split == DataSplit::train) {
     auto test = options;
     test.split = DataSplit::test;
-    test.limit = 0;
     test.channels = training_images.images.size(1);
     try {
       return {load_image_set(test), "test"};
@@ -43,7 +43,7 @@ ValueMoments value_moments(const ImageSet& set) {
   }
   const auto count = static_cast<double>(set.images.numel());
   const double mean = sum / count;
-  return {mean, std::sqrt(squares / count - mean * mean)};
+  return {mean, std::sqrt(std::max(squares / count - mean * mean, 0.0))};
 }
 
 }  // namespace halcyon

@@ -57,7 +57,7 @@ bool names_key(const Arguments& arguments, const std::string& key) {
 HeldOut load_data(const Arguments& arguments, const Model& model) {
   FisherCommand command;
   command.data = model.recipe.data;
-  command.data.limit = 0;
+  command.data.limit = 0;  // of the training images
   command.data.labels = false;
   parse_command_line(kUsage, command, arguments);
   const auto set = load_with_warnings(command.data);
@@ -80,6 +80,7 @@ void require_shape(const ImageSet& set, const Model& model) {
 int fisher_command(const Arguments& arguments) {
   FisherCommand command;
   if (!parse_command_line(kUsage, command, arguments)) return 0;
+  check_options(command.fisher);
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.checkpoint, command.weights, /*label=*/-1, device);
   const auto data = load_data(arguments, model);
@@ -88,9 +89,9 @@ int fisher_command(const Arguments& arguments) {
 
   const auto x0 = choose_images(data.set, command.fisher.images, command.seed).to(device);
   Progress progress("Fisher", "levels", command.fisher.levels);
-  const auto levels =
-      measure_levels(*model.denoiser, x0, command.fisher, model.sigma_min, model.sigma_max,
-                     command.seed, [&](int64_t done) { progress.update(done); });
+  const auto levels = measure_levels(*model.denoiser, x0, command.fisher, model.range.sigma_min,
+                                     model.range.sigma_max, command.seed,
+                                     [&](int64_t done) { progress.update(done); });
   progress.clear();
 
   const auto reference = fisher_reference(

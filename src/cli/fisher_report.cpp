@@ -180,19 +180,21 @@ std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const torch::Ten
                                             const FisherOptions& options, double model_sigma_min,
                                             double model_sigma_max, uint64_t seed,
                                             const std::function<void(int64_t)>& on_level) {
-  if (options.batch < 1 || options.probes < 0 || x0.size(0) < 2) {
-    throw ConfigError(
-        fmt::format("fisher: want batch > 0, probes >= 0 and at least 2 images, got {}, {} and {}",
-                    options.batch, options.probes, x0.size(0)));
-  }
+  if (x0.size(0) < 2) throw DataError("fisher: want at least 2 images, got 1");
   const auto sigmas =
       log_spaced_levels(std::max(options.sigma_min, model_sigma_min),
                         std::min(options.sigma_max, model_sigma_max), options.levels);
   std::vector<FisherEstimates> levels;
   for (const double sigma : sigmas) {
-    auto rng = make_generator(seed, "fisher", static_cast<int64_t>(levels.size()), x0.device());
+    const auto k = static_cast<int64_t>(levels.size());
+    auto noise_rng = make_generator(seed, "fisher noise", k, x0.device());
+    auto probe_rng = make_generator(seed, "fisher probes", k, x0.device());
+    const auto noise = torch::randn(x0.sizes(), noise_rng, x0.options());
     FisherLevel level(sigma, x0[0].numel(), options.probes);
-    for (const auto& batch : x0.split(options.batch)) level.add(denoiser, batch, rng);
+    for (int64_t begin = 0; begin < x0.size(0); begin += options.batch) {
+      const int64_t size = std::min(options.batch, x0.size(0) - begin);
+      level.add(denoiser, x0.narrow(0, begin, size), noise.narrow(0, begin, size), probe_rng);
+    }
     levels.push_back(level.estimates());
     on_level(static_cast<int64_t>(levels.size()));
   }

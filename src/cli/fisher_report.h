@@ -26,7 +26,8 @@ FisherReference fisher_reference(const ImageSet& set, const std::string& data_pa
 torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed);
 
 /// A denoiser measured at every level of `options` that lies in [model_sigma_min, model_sigma_max],
-/// on the images x0 [N, C, H, W].  Level k of a seed always sees the same noise.
+/// on the images x0 [N, C, H, W].  Level k of a seed sees the same noise, whatever the network, the
+/// batch and the probes.
 /// `on_level` is called with the number of levels done.  @throws ConfigError for options out of
 /// range.
 std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const torch::Tensor& x0,

@@ -37,6 +37,15 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+/// Text of a file that is not trusted, without what could steer a terminal.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') c = '?';
+    if (c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 void inspect_file(const std::string& path, bool verbose) {
   const auto header = read_safetensors_header(path);
   int64_t numbers = 0;
@@ -44,10 +53,10 @@ void inspect_file(const std::string& path, bool verbose) {
   fmt::print("{}: {} tensors, {} numbers, {:.1f} MB\n", path, header.tensors.size(), numbers,
              static_cast<double>(fs::file_size(path)) / 1e6);
   for (const auto& [key, value] : header.metadata) {
-    if (key != "halcyon.recipe") fmt::print("  {} = {}\n", key, value);
+    if (key != "halcyon.recipe") fmt::print("  {} = {}\n", printable(key), printable(value));
   }
   const auto recipe = header.metadata.find("halcyon.recipe");
-  if (recipe != header.metadata.end() && verbose) fmt::print("\n{}", recipe->second);
+  if (recipe != header.metadata.end() && verbose) fmt::print("\n{}", printable(recipe->second));
   if (!verbose) return;
   fmt::print("\n");
   for (const auto& tensor : header.tensors) {
@@ -113,11 +122,13 @@ void inspect_data(const DataOptions& options) {
 
 int inspect_command(const Arguments& arguments) {
   InspectCommand command;
+  const auto help = OptionSet(command).help();  // with the defaults
   const auto paths = OptionSet(command).read_command_line(arguments);
   if (command.common.help || (paths.empty() && command.data.path.empty())) {
-    fmt::print("usage: halcyon inspect PATH [--key value ...]\n{}", OptionSet(command).help());
+    fmt::print("usage: halcyon inspect PATH [--key value ...]\n{}", help);
     return command.common.help ? 0 : 2;
   }
+  if (paths.size() > 1) throw ConfigError("halcyon inspect: want one path, got '" + paths[1] + "'");
   const auto path = paths.empty() ? command.data.path : paths.front();
   if (fs::path(path).extension() == ".safetensors") {
     inspect_file(path, command.verbose);

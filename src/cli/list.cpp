@@ -53,10 +53,11 @@ void print_catalogue(const Catalogue& catalogue) {
 
 int list_command(const Arguments& arguments) {
   ListCommand command;
+  const auto help = OptionSet(command).help();
   const auto names = OptionSet(command).read_command_line(arguments);
   if (command.common.help) {
     fmt::print("usage: halcyon list [samplers|models|preconditionings|datasets|toys ...]\n{}",
-               OptionSet(command).help());
+               help);
     return 0;
   }
   for (const auto& name : names) print_catalogue(find_entry(catalogues(), name, "halcyon list"));

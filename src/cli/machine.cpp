@@ -27,11 +27,11 @@ void tame_openblas() {
 }  // namespace
 
 torch::Device set_up_machine(const MachineOptions& options) {
-  if (options.threads < 0) {
-    throw ConfigError(
-        fmt::format("run.threads: want a whole number >= 0, got {}", options.threads));
-  }
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (options.threads < 0 || options.threads > 4 * cores) {
+    throw ConfigError(fmt::format("run.threads: want a whole number in 0 .. {}, got {}", 4 * cores,
+                                  options.threads));
+  }
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   tame_openblas();
 

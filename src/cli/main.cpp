@@ -48,7 +48,7 @@ int run(const Arguments& arguments) {
     print_usage();
     return 0;
   }
-  const auto& command = halcyon::find_entry(commands(), first, "halcyon");
+  const auto& command = halcyon::find_entry(commands(), first, "command");
   return command.run({arguments.begin() + 1, arguments.end()});
 }
 

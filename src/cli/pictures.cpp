@@ -8,7 +8,6 @@
 
 #include "data/image_set.h"
 #include "io/image_grid.h"
-#include "samplers/registry.h"
 
 namespace halcyon {
 namespace {
@@ -18,12 +17,11 @@ int64_t enlargement(int64_t height) { return std::max<int64_t>(1, 64 / height); 
 
 }  // namespace
 
-torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options, double sigma_min,
-                          double sigma_max, const std::vector<int64_t>& shape, uint64_t seed,
+torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
+                          const ModelRange& range, const std::vector<int64_t>& shape, uint64_t seed,
                           int64_t first, torch::Device device) {
-  const auto sigmas = make_grid(options, sigma_min, sigma_max);
-  return draw_samples(*make_sampler(options), denoiser, shape, sigmas, seed, first,
-                      torch::TensorOptions(device));
+  return draw_samples(*make_sampler(options), denoiser, shape, make_grid(options, range), seed,
+                      first, torch::TensorOptions(device));
 }
 
 void write_sample_grid(const std::string& path, const torch::Tensor& x) {

@@ -7,14 +7,14 @@
 
 #include "core/denoiser.h"
 #include "core/random.h"
-#include "samplers/options.h"
+#include "samplers/registry.h"
 
 namespace halcyon {
 
 /// Draws samples first .. first + shape[0] - 1 of `seed`, shape [B, C, H, W], with the sampler and
-/// grid of `options`, between the model's lowest and highest noise level.
-torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options, double sigma_min,
-                          double sigma_max, const std::vector<int64_t>& shape, uint64_t seed,
+/// grid of `options`.
+torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
+                          const ModelRange& range, const std::vector<int64_t>& shape, uint64_t seed,
                           int64_t first, torch::Device device);
 
 /// Images in model units as one picture, about square, enlarged if they are small.

@@ -59,7 +59,7 @@ struct Drawn {
 };
 
 Drawn draw(const SampleCommand& command, Model& model, torch::Device device) {
-  const auto sigmas = make_grid(command.sampler, model.sigma_min, model.sigma_max);
+  const auto sigmas = make_grid(command.sampler, model.range);
   const auto sampler = make_sampler(command.sampler);
   CountingDenoiser counted(*model.denoiser);
   Progress progress("sampling", "images", command.count);
@@ -81,9 +81,9 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
   const auto& entry = find_entry(sampler_registry(), command.sampler.name, "sampler.name");
   const auto grid =
       command.sampler.grid == GridSpacing::by_sampler ? entry.grid : command.sampler.grid;
-  const auto sigmas = make_grid(command.sampler, model.sigma_min, model.sigma_max);
+  const auto sigmas = make_grid(command.sampler, model.range);
   const nlohmann::ordered_json summary = {{"sampler", command.sampler.name},
-                                          {"steps", command.sampler.steps},
+                                          {"steps", sigmas.size() - 1},
                                           {"grid", to_text(grid)},
                                           {"sigma_min", sigmas[sigmas.size() - 2]},
                                           {"sigma_max", sigmas.front()},
@@ -113,10 +113,13 @@ int sample_command(const Arguments& arguments) {
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.checkpoint, command.weights, command.label, device);
   make_sampler(command.sampler);  // bad options are refused before anything is written
-  make_grid(command.sampler, model.sigma_min, model.sigma_max);
+  make_grid(command.sampler, model.range);
   make_directory(command.out);
   const auto drawn = draw(command, model, device);
 
+  if (!torch::isfinite(drawn.x).all().item<bool>()) {
+    throw NonFiniteError("the samples are not finite numbers: want other sampler options");
+  }
   const auto pixels = to_pixels(drawn.x);
   for (int64_t i = 0; i < command.count; ++i) {
     write_png(fmt::format("{}/{:05}.png", command.out, i), pixels[i]);

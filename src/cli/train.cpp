@@ -1,6 +1,9 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <set>
+
+#include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
 #include "cli/machine.h"
@@ -41,14 +44,28 @@ bool read_options(const Arguments& arguments, TrainCommand& command) {
   return parse_command_line(kUsage, command, arguments);
 }
 
+/// Everything that can be refused before the first step is refused before it.
 void check_options(const TrainingRun& options) {
+  const auto want = [](bool good, const char* key, const char* range, auto got) {
+    if (!good) throw ConfigError(fmt::format("{}: want {}, got {}", key, range, got));
+  };
+  const auto& run = options.run;
+  want(run.log_every > 0, "run.log_every", "a whole number > 0", run.log_every);
+  want(run.checkpoint_every >= 0, "run.checkpoint_every", "a whole number >= 0",
+       run.checkpoint_every);
+  want(run.keep_checkpoints >= 0, "run.keep_checkpoints", "a whole number >= 0",
+       run.keep_checkpoints);
+  want(run.sample_every >= 0, "run.sample_every", "a whole number >= 0", run.sample_every);
+  want(run.sample_count > 0, "run.sample_count", "a whole number > 0", run.sample_count);
+  want(run.fisher_every >= 0, "run.fisher_every", "a whole number >= 0", run.fisher_every);
+  const auto& halflives = options.recipe.ema.halflife_images;
+  const std::set<double> distinct(halflives.begin(), halflives.end());
+  want(!halflives.empty() && distinct.size() == halflives.size(), "ema.halflife_images",
+       "at least one half-life and no two alike", to_text(halflives));
   check_options(options.recipe.training);
   check_options(options.recipe.optimizer);
-  if (options.run.log_every < 1) throw ConfigError("run.log_every: want a whole number > 0");
-  if (options.run.sample_count < 1) throw ConfigError("run.sample_count: want a whole number > 0");
-  if (options.recipe.ema.halflife_images.empty()) {
-    throw ConfigError("ema.halflife_images: want at least one half-life, got none");
-  }
+  check_options(options.fisher);
+  make_sampler(options.sampler);
 }
 
 /// Replaces what was left to be found out, so that config.ini repeats the run.
@@ -59,6 +76,10 @@ void resolve(Recipe& recipe, const ImageSet& set) {
   }
   if (recipe.preconditioning.sigma_data == 0) {
     recipe.preconditioning.sigma_data = value_moments(set).standard_deviation;
+    if (recipe.preconditioning.sigma_data == 0) {
+      throw DataError(fmt::format("data.path = '{}': every pixel has the same value; want images",
+                                  recipe.data.path));
+    }
   }
 }
 
@@ -72,8 +93,12 @@ int train_command(const Arguments& arguments) {
   const auto device = set_up_machine(options.machine);
 
   const auto images = load_with_warnings(options.recipe.data);
-  const auto held_out = load_held_out(options.recipe.data, images);
+  auto whole = options.recipe.data;
+  whole.limit = 0;  // of the training images
+  const auto held_out = load_held_out(whole, images);
   resolve(options.recipe, images);
+  const auto& preconditioning = options.recipe.preconditioning;
+  make_grid(options.sampler, model_range(*make_preconditioning(preconditioning), preconditioning));
   const auto config = OptionSet(options).to_ini();
 
   auto directory =

@@ -41,11 +41,13 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       device_(device),
       shape_(shape_of(images_)),
       preconditioning_(make_preconditioning(options.recipe.preconditioning)),
+      range_(model_range(*preconditioning_, options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
       state_(seeded_network(options.recipe, images_), options.recipe.ema,
              options.recipe.randomness.seed, device),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
+      fingerprint_(fingerprint(images_)),
       reference_(options.run.fisher_every > 0 ? fisher_reference(images_, options.recipe.data.path)
                                               : FisherReference()),
       fisher_images_(choose_images(held_out_, options.fisher.images, options.recipe.randomness.seed)
@@ -58,14 +60,16 @@ void TrainingSession::resume() {
   const auto steps = directory_.checkpoint_steps();
   if (!steps.empty()) {
     const auto folder = directory_.checkpoint(steps.back());
-    require_same_recipe(folder, options_.recipe);
+    require_same_recipe(folder, options_.recipe, fingerprint_);
     load_training_checkpoint(folder, state_);
+    loss_window_.load(read_safetensors(folder + "/log.safetensors").tensors);
   }
   MetricsLog::truncate_after_step(directory_.metrics_csv(), directory_.metrics_jsonl(),
                                   state_.step);
-  truncate_csv_after_step(directory_.fisher_levels(), state_.step);
+  truncate_csv_after_step(directory_.fisher_levels(), state_.step - 1);
   fmt::print("resuming at step {}{}\n", state_.step,
              steps.empty() ? ": the run had no checkpoint yet" : "");
+  if (state_.step > 0) report_state();
 }
 
 int TrainingSession::run() {
@@ -102,24 +106,29 @@ int TrainingSession::run() {
   return 0;
 }
 
+bool TrainingSession::due(int64_t every) const {
+  return every > 0 && (state_.step % every == 0 || state_.step == options_.recipe.training.steps);
+}
+
 bool TrainingSession::after_step(const StepReport& report) {
   loss_window_.add(torch::stack({report.loss.weighted, report.loss.error}, 1));
-  const bool last = report.step == options_.recipe.training.steps;
-  if (due(options_.run.log_every) || last) log_row(report);
+  if (due(options_.run.log_every)) log_row(report);
   progress_->update(report.step,
                     fmt::format("{:.0f} images/s  loss {:.4f}  grad {:.3f}",
                                 progress_->rate(report.step) *
                                     static_cast<double>(options_.recipe.training.batch),
                                 report.loss.weighted.mean().item<double>(), report.grad_norm));
-  const bool stop = InterruptGuard::signal() != 0;
-  if (!stop && (due(options_.run.sample_every) || (last && options_.run.sample_every > 0))) {
-    draw_samples_picture();
-  }
-  if (!stop && (due(options_.run.fisher_every) || (last && options_.run.fisher_every > 0))) {
-    measure_fisher();
-  }
-  if (due(options_.run.checkpoint_every)) checkpoint();
-  return !stop;
+  // First what must not be lost; a resumed run makes the rest again.
+  const bool last = report.step == options_.recipe.training.steps;
+  if (last || due(options_.run.checkpoint_every)) checkpoint();
+  if (InterruptGuard::signal() != 0) return false;
+  report_state();
+  return true;
+}
+
+void TrainingSession::report_state() {
+  if (due(options_.run.sample_every)) draw_samples_picture();
+  if (due(options_.run.fisher_every)) measure_fisher();
 }
 
 void TrainingSession::log_row(const StepReport& report) {
@@ -143,10 +152,10 @@ void TrainingSession::draw_samples_picture() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
-  const auto x = draw_images(
-      denoiser, options_.sampler, preconditioning_->sigma_min(), preconditioning_->sigma_max(),
-      {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
-      options_.recipe.randomness.seed, /*first=*/0, device_);
+  const auto x =
+      draw_images(denoiser, options_.sampler, range_,
+                  {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
+                  options_.recipe.randomness.seed, /*first=*/0, device_);
   write_sample_grid(directory_.samples(state_.step), x);
   write_denoising_picture(directory_.plot("denoising"), denoiser, fisher_images_,
                           options_.recipe.randomness.seed);
@@ -156,13 +165,13 @@ void TrainingSession::measure_fisher() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
-  const auto levels = measure_levels(denoiser, fisher_images_, options_.fisher,
-                                     preconditioning_->sigma_min(), preconditioning_->sigma_max(),
-                                     options_.recipe.randomness.seed, [](int64_t) {});
+  const auto levels =
+      measure_levels(denoiser, fisher_images_, options_.fisher, range_.sigma_min, range_.sigma_max,
+                     options_.recipe.randomness.seed, [](int64_t) {});
   const FisherContext context{state_.step, held_out_split_, "ema"};
   append_csv(directory_.fisher_levels(), fisher_table(levels, context, reference_));
   const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);
-  progress_->clear();
+  if (progress_) progress_->clear();
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
   if (state_.step == options_.recipe.training.steps) {
     fmt::print("Fisher information of the noised data on {} {} images (EMA weights):\n{}",
@@ -172,8 +181,9 @@ void TrainingSession::measure_fisher() {
 }
 
 void TrainingSession::checkpoint() {
-  directory_.save_checkpoint(state_.step, checkpoint_files(state_, options_.recipe, shape_),
-                             options_.run.keep_checkpoints);
+  auto files = checkpoint_files(state_, options_.recipe, shape_, fingerprint_);
+  files["log.safetensors"] = {loss_window_.state(), {}};
+  directory_.save_checkpoint(state_.step, files, options_.run.keep_checkpoints);
 }
 
 void TrainingSession::plot_loss() const {

@@ -12,6 +12,7 @@
 #include "data/batch_stream.h"
 #include "io/metrics_log.h"
 #include "io/run_directory.h"
+#include "samplers/registry.h"
 #include "training/train_step.h"
 
 namespace halcyon {
@@ -24,7 +25,8 @@ class TrainingSession {
   TrainingSession(const TrainingRun& options, RunDirectory directory, ImageSet images,
                   ImageSet held_out, std::string held_out_split, torch::Device device);
 
-  /// Goes back to the newest checkpoint of the run directory, and drops what was logged after it.
+  /// Goes back to the newest checkpoint of the run directory, drops what was logged after it, and
+  /// makes the pictures and the table of its step again where they are due.
   void resume();
 
   /// Trains to the last step.  Returns 0, or 128 + the signal that stopped it; either way the
@@ -34,11 +36,12 @@ class TrainingSession {
  private:
   bool after_step(const StepReport& report);
   void log_row(const StepReport& report);
+  void report_state();
   void draw_samples_picture();
   void measure_fisher();
   void checkpoint();
   void plot_loss() const;
-  bool due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool due(int64_t every) const;
 
   TrainingRun options_;
   RunDirectory directory_;
@@ -48,10 +51,12 @@ class TrainingSession {
   torch::Device device_;
   ImageShape shape_;
   std::unique_ptr<Preconditioning> preconditioning_;
+  ModelRange range_;
   DenoisingScoreMatching objective_;
   TrainingState state_;
   MetricsLog metrics_;
-  SampleMoments loss_window_;
+  SampleMoments loss_window_;  // since the last row
+  std::string fingerprint_;
   FisherReference reference_;
   torch::Tensor fisher_images_;
   std::optional<Progress> progress_;

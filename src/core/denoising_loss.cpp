@@ -13,8 +13,9 @@ namespace halcyon {
 DenoisingScoreMatching::DenoisingScoreMatching(const LossOptions& options,
                                                const PreconditioningOptions& preconditioning)
     : options_(options), sigma_data_(preconditioning.sigma_data), schedule_(preconditioning.vp) {
-  if (!(options.p_std > 0)) {
-    throw ConfigError(fmt::format("loss.p_std: want a number > 0, got {}", options.p_std));
+  if (!(options.p_std > 0) || !std::isfinite(options.p_std) || !std::isfinite(options.p_mean)) {
+    throw ConfigError(fmt::format("loss: want a finite p_mean and p_std > 0, got {} and {}",
+                                  options.p_mean, options.p_std));
   }
   if (options.weighting == LossWeighting::edm && !(sigma_data_ > 0)) {
     throw ConfigError(

@@ -5,16 +5,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/error.h"
 
 namespace halcyon {
 namespace {
 
+constexpr int64_t kMostSteps = 1'000'000;
+
 void check_range(double sigma_min, double sigma_max, int64_t steps) {
-  if (steps < 1 || !(0 < sigma_min && sigma_min < sigma_max) || !std::isfinite(sigma_max)) {
+  if (steps < 1 || steps > kMostSteps || !(0 < sigma_min && sigma_min < sigma_max) ||
+      !std::isfinite(sigma_max)) {
     throw ConfigError(fmt::format(
-        "noise grid: want steps >= 1 and 0 < sigma_min < sigma_max, got steps = {}, {} and {}",
+        "sampler: want steps in 1 .. 1000000 and 0 < sigma_min < sigma_max, got {}, {} and {}",
         steps, sigma_min, sigma_max));
   }
 }
@@ -27,6 +31,14 @@ std::vector<double> grid(int64_t steps, F&& f) {
     sigmas.push_back(f(steps == 1 ? 0.0 : static_cast<double>(i) / static_cast<double>(steps - 1)));
   }
   sigmas.push_back(0.0);
+  const bool decreasing =
+      std::adjacent_find(sigmas.begin(), sigmas.end(), std::less_equal<>()) == sigmas.end();
+  if (!decreasing || !std::isfinite(sigmas.front())) {
+    throw ConfigError(fmt::format(
+        "sampler: {} noise levels from {} to {} cannot be told apart; want fewer sampler.steps, "
+        "other sampler.sigma_min and sigma_max, or another sampler.grid",
+        steps, sigmas.front(), sigmas[sigmas.size() - 2]));
+  }
   return sigmas;
 }
 

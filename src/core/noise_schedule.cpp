@@ -38,10 +38,13 @@ std::vector<double> cosine_betas(int64_t timesteps) {
 
 VpSchedule::VpSchedule(const VpScheduleOptions& options) {
   const bool ordered = 0 < options.beta_start && options.beta_start <= options.beta_end;
-  if (options.timesteps < 2 || !ordered || options.beta_end >= 1) {
-    throw ConfigError(fmt::format(
-        "vp schedule: want timesteps > 1 and 0 < beta_start <= beta_end < 1, got {}, {} and {}",
-        options.timesteps, options.beta_start, options.beta_end));
+  constexpr int64_t kMostTimesteps = 1'000'000;
+  const bool counted = 2 <= options.timesteps && options.timesteps <= kMostTimesteps;
+  if (!counted || !ordered || !(options.beta_end < 1)) {
+    throw ConfigError(
+        fmt::format("preconditioning: want timesteps in 2 .. 1000000 and 0 < beta_start <= "
+                    "beta_end < 1, got {}, {} and {}",
+                    options.timesteps, options.beta_start, options.beta_end));
   }
   const auto betas = options.beta == BetaSchedule::linear ? linear_betas(options)
                                                           : cosine_betas(options.timesteps);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "core/registry.h"
 
 namespace halcyon {
@@ -84,7 +86,7 @@ const std::vector<PreconditioningEntry>& preconditioning_registry() {
 }
 
 std::unique_ptr<Preconditioning> make_preconditioning(const PreconditioningOptions& options) {
-  if (options.name == "edm" && !(options.sigma_data > 0)) {
+  if (options.name == "edm" && !(options.sigma_data > 0 && std::isfinite(options.sigma_data))) {
     throw ConfigError(
         fmt::format("preconditioning.sigma_data: want a number > 0, got {}", options.sigma_data));
   }

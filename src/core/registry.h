@@ -14,8 +14,8 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 /// The row of a registry table whose `name` is `name`.
 /// @throws ConfigError naming `key`, the nearest row and all rows.
 template <class Entry>
-const Entry& find_entry(const std::vector<Entry>& table, const std::string& name,
-                        const std::string& key) {
+const Entry& find_entry(const std::vector<Entry>& table, std::string_view name,
+                        std::string_view key) {
   std::vector<std::string> known;
   for (const auto& entry : table) {
     if (name == entry.name) return entry;
@@ -23,8 +23,8 @@ const Entry& find_entry(const std::vector<Entry>& table, const std::string& name
   }
   std::string all;
   for (const auto& entry : known) all += " " + entry;
-  throw ConfigError(key + ": unknown name '" + name + "'; did you mean '" +
-                    nearest_name(name, known) + "'?  Known:" + all);
+  throw ConfigError(std::string(key) + ": unknown name '" + std::string(name) +
+                    "'; did you mean '" + nearest_name(name, known) + "'?  Known:" + all);
 }
 
 }  // namespace halcyon

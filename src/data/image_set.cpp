@@ -1,6 +1,9 @@
 #include "data/image_set.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
+#include <zlib.h>
 
 namespace halcyon {
 
@@ -13,6 +16,17 @@ torch::Tensor to_model_units(const torch::Tensor& images) {
 
 torch::Tensor to_pixels(const torch::Tensor& x) {
   return x.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kUInt8);
+}
+
+std::string fingerprint(const ImageSet& set) {
+  uLong crc = crc32(0, nullptr, 0);
+  for (const auto& tensor : {set.images, set.labels}) {
+    if (!tensor.defined()) continue;
+    const auto bytes = tensor.contiguous();
+    crc = crc32_z(crc, static_cast<const Bytef*>(bytes.data_ptr()), bytes.nbytes());
+  }
+  return fmt::format("{} images of {}, crc32 {:08x}", set.images.size(0),
+                     fmt::join(set.images.sizes().slice(1), "x"), crc);
 }
 
 }  // namespace halcyon

@@ -16,6 +16,9 @@ struct ImageSet {
   std::vector<std::string> warnings;     // what was passed over, one line each
 };
 
+/// A text that tells this set from another: count, shape and a CRC-32 of images and labels.
+std::string fingerprint(const ImageSet& set);
+
 /// uint8 pixels u to model units in [-1, 1]: x = u / 127.5 - 1.  Float input keeps its values.
 /// Any shape; returns float32.
 torch::Tensor to_model_units(const torch::Tensor& images);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "fisher/fisher_options.h"
 #include "fisher/observed_information.h"
 
 namespace halcyon {
@@ -52,8 +53,8 @@ Estimate FisherEstimates::effective_variance() const {
 FisherLevel::FisherLevel(double sigma, int64_t dim, int64_t probes)
     : sigma_(sigma), dim_(dim), probes_(probes), moments_(kVariables) {}
 
-void FisherLevel::add(Denoiser& denoiser, const torch::Tensor& x0, at::Generator& rng) {
-  const auto noise = torch::randn(x0.sizes(), rng, x0.options());
+void FisherLevel::add(Denoiser& denoiser, const torch::Tensor& x0, const torch::Tensor& noise,
+                      at::Generator& rng) {
   const auto x = x0 + sigma_ * noise;
   const auto sigma = torch::full({x.size(0)}, sigma_, x.options());
   const auto [denoised, trace] = denoise_with_trace(denoiser, x, sigma, probes_, rng);
@@ -92,11 +93,14 @@ void FisherLevel::add_mean_score(FisherEstimates& out) const {
 FisherEstimates FisherLevel::estimates() const {
   TORCH_CHECK(moments_.count() > 1, "FisherLevel: want at least 2 samples, got ", moments_.count());
   const double info_unit = static_cast<double>(dim_) / (sigma_ * sigma_);
-  // sum of (weight, variable) pairs, in units of d / sigma^2.
-  const auto information = [&](std::initializer_list<std::pair<Variable, double>> terms) {
+  using Terms = std::initializer_list<std::pair<Variable, double>>;
+  const auto sum = [](Terms terms) {
     std::vector<double> weights(kVariables, 0.0);
-    for (const auto& [variable, weight] : terms) weights[variable] = weight * info_unit;
-    return moments_.combination(weights);
+    for (const auto& [variable, weight] : terms) weights[variable] = weight;
+    return weights;
+  };
+  const auto information = [&](Terms terms) {
+    return scaled(moments_.combination(sum(terms)), info_unit);
   };
   FisherEstimates out;
   out.sigma = sigma_;
@@ -108,7 +112,8 @@ FisherEstimates FisherLevel::estimates() const {
   out.fisher_info_exp = information({{kHat2, 1}});
   out.fisher_info_stein = information({{kCross, 1}});
   out.fisher_info_low = information({{kOne, 1}, {kError2, -1}});
-  out.score_calibration = moments_.ratio(kCross, kHat2);
+  out.score_calibration = moments_.ratio(
+      probes_ > 0 ? sum({{kOne, 1}, {kJacobian, -1}}) : sum({{kCross, 1}}), sum({{kHat2, 1}}));
   out.virial = moments_.mean(kVirial);
   out.consistency_z = z_score(information({{kHat2, 1}, {kCross, -1}}));
   if (probes_ > 0) {
@@ -120,6 +125,18 @@ FisherEstimates FisherLevel::estimates() const {
   }
   add_mean_score(out);
   return out;
+}
+
+void check_options(const FisherOptions& o) {
+  const auto want = [](bool good, const char* key, const char* range, auto got) {
+    if (!good) throw ConfigError(fmt::format("fisher.{}: want {}, got {}", key, range, got));
+  };
+  want(o.levels >= 2 && o.levels <= 10000, "levels", "a whole number in 2 .. 10000", o.levels);
+  want(o.images >= 2, "images", "a whole number >= 2", o.images);
+  want(o.probes >= 0, "probes", "a whole number >= 0", o.probes);
+  want(o.batch > 0, "batch", "a whole number > 0", o.batch);
+  want(0 < o.sigma_min && o.sigma_min < o.sigma_max && std::isfinite(o.sigma_max), "sigma_min",
+       "0 < sigma_min < sigma_max", o.sigma_min);
 }
 
 std::vector<double> log_spaced_levels(double sigma_min, double sigma_max, int64_t count) {

@@ -26,7 +26,7 @@ struct FisherEstimates {
   Estimate fisher_info_stein;   ///< -E [n . s] / sigma: J_obs without a derivative (Stein 1981)
   Estimate fisher_info_obs;     ///< -E tr grad s, the observed information
   Estimate fisher_info_low;     ///< d / sigma^2 - mse / sigma^4: at most J, whatever the network
-  Estimate score_calibration;   ///< E [n . eps_hat] / E |eps_hat|^2: 1, or the factor s lacks
+  Estimate score_calibration;   ///< J_obs / E|s|^2 (J_stein without probes): 1, or what s lacks
   Estimate virial;              ///< -E [x . s] / d: 1 for a true score
   double consistency_z = 0;     ///< (E|s|^2 - J_obs) in standard errors (J_stein without probes)
   double dsm_minus_ism_z = 0;   ///< DSM - ISM - d / sigma^2 in standard errors: a test of the code
@@ -49,9 +49,10 @@ class FisherLevel {
  public:
   FisherLevel(double sigma, int64_t dim, int64_t probes);
 
-  /// Noises the clean images x0 [B, ...], denoises them and adds what is seen.  1 NFE and `probes`
-  /// vector-Jacobian products a sample.
-  void add(Denoiser& denoiser, const torch::Tensor& x0, at::Generator& rng);
+  /// Denoises x0 + sigma noise, both [B, ...], and adds what is seen.  1 NFE and `probes`
+  /// vector-Jacobian products a sample; only these draw from `rng`.
+  void add(Denoiser& denoiser, const torch::Tensor& x0, const torch::Tensor& noise,
+           at::Generator& rng);
 
   FisherEstimates estimates() const;
 

@@ -25,4 +25,7 @@ struct FisherOptions {
   }
 };
 
+/// @throws ConfigError naming the key unless every option is in its range.
+void check_options(const FisherOptions& options);
+
 }  // namespace halcyon

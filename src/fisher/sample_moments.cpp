@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/error.h"
+
 namespace halcyon {
 
 SampleMoments::SampleMoments(int64_t variables)
@@ -40,13 +42,33 @@ Estimate SampleMoments::mean(int64_t i) const {
   return combination(weights);
 }
 
-Estimate SampleMoments::ratio(int64_t i, int64_t j) const {
-  const double denominator = mean_[j].item<double>();
-  const double value = mean_[i].item<double>() / denominator;
-  std::vector<double> weights(static_cast<size_t>(mean_.size(0)), 0.0);
-  weights[static_cast<size_t>(i)] += 1 / denominator;
-  weights[static_cast<size_t>(j)] -= value / denominator;
-  return {value, combination(weights).standard_error, count_};
+Estimate SampleMoments::ratio(const std::vector<double>& above,
+                              const std::vector<double>& below) const {
+  const double denominator = combination(below).value;
+  const double value = combination(above).value / denominator;
+  std::vector<double> residual;
+  for (size_t i = 0; i < above.size(); ++i) {
+    residual.push_back((above[i] - value * below[i]) / denominator);
+  }
+  return {value, combination(residual).standard_error, count_};
+}
+
+TensorMap SampleMoments::state() const {
+  return {{"count", torch::tensor(count_)}, {"mean", mean_}, {"co_moment", co_moment_}};
+}
+
+void SampleMoments::load(const TensorMap& state) {
+  const auto own = SampleMoments(mean_.size(0)).state();
+  for (const auto& [name, tensor] : own) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.sizes() != tensor.sizes() ||
+        found->second.scalar_type() != tensor.scalar_type()) {
+      throw CheckpointError("tensor '" + name + "' is missing or not as the moments have it");
+    }
+  }
+  count_ = state.at("count").item<int64_t>();
+  mean_ = state.at("mean").clone();
+  co_moment_ = state.at("co_moment").clone();
 }
 
 }  // namespace halcyon

@@ -3,6 +3,9 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <vector>
+
+#include "core/tensor_map.h"
 
 namespace halcyon {
 
@@ -31,8 +34,14 @@ class SampleMoments {
   /// Mean of x_i.
   Estimate mean(int64_t i) const;
 
-  /// Mean of x_i over mean of x_j, with the error of the linearised ratio.
-  Estimate ratio(int64_t i, int64_t j) const;
+  /// Mean of sum_i above_i x_i over mean of sum_i below_i x_i, with the error of the linearised
+  /// ratio.
+  Estimate ratio(const std::vector<double>& above, const std::vector<double>& below) const;
+
+  /// What a copy is made of: count, mean and co_moment.
+  TensorMap state() const;
+  /// @throws CheckpointError unless `state` is of as many variables.
+  void load(const TensorMap& state);
 
  private:
   int64_t count_ = 0;

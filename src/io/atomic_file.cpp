@@ -58,18 +58,19 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(std::string_view bytes) { write_fully(file_, bytes, path_); }
 
-void AtomicFile::commit() {
-  if (::fsync(file_.get()) != 0) fail("write", path_);
+void AtomicFile::commit(Durability durability) {
+  const bool flush = durability == Durability::machine;
+  if (flush && ::fsync(file_.get()) != 0) fail("write", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("write", path_);
   temporary_.clear();
   if (::close(file_.release()) != 0) fail("write", path_);
-  sync_directory(directory_of(path_));
+  if (flush) sync_directory(directory_of(path_));
 }
 
-void write_file_atomically(const std::string& path, std::string_view bytes) {
+void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability) {
   AtomicFile file(path);
   file.write(bytes);
-  file.commit();
+  file.commit(durability);
 }
 
 std::string read_file(const std::string& path) {

@@ -7,6 +7,9 @@
 
 namespace halcyon {
 
+/// What a file outlives once it is written: the process, or also the machine (slower: flushed).
+enum class Durability { process, machine };
+
 /// A file that comes into being whole: its bytes go to a temporary name (".tmp-...") in the
 /// directory of `path`, and commit() puts them in place.  Whoever reads `path`, also after a crash,
 /// finds the old file or the new one, never a part.  Without commit() nothing is left behind.
@@ -21,8 +24,8 @@ class AtomicFile {
   ~AtomicFile();
 
   void write(std::string_view bytes);
-  /// Flushes to the device, renames to `path` and flushes the directory.
-  void commit();
+  /// Renames to `path`; for the machine, flushes file and directory to the device.
+  void commit(Durability durability = Durability::machine);
 
  private:
   std::string path_;
@@ -31,7 +34,8 @@ class AtomicFile {
 };
 
 /// Makes `path` hold exactly `bytes`; see AtomicFile.
-void write_file_atomically(const std::string& path, std::string_view bytes);
+void write_file_atomically(const std::string& path, std::string_view bytes,
+                           Durability durability = Durability::machine);
 
 /// The bytes of `path`.  @throws FileError
 std::string read_file(const std::string& path);

@@ -64,7 +64,8 @@ void write_png(const std::string& path, const torch::Tensor& image) {
   } catch (const cv::Exception& error) {
     throw FileError(fmt::format("cannot write {} as PNG: {}", path, error.what()));
   }
-  write_file_atomically(path, {reinterpret_cast<const char*>(png.data()), png.size()});
+  write_file_atomically(path, {reinterpret_cast<const char*>(png.data()), png.size()},
+                        Durability::process);
 }
 
 torch::Tensor image_grid(const torch::Tensor& images, int64_t columns, int64_t padding,

@@ -14,7 +14,8 @@ void check_options(const OptimizerOptions& o) {
   const auto want = [](bool good, const char* key, const char* range, auto got) {
     if (!good) throw ConfigError(fmt::format("optimizer.{}: want {}, got {}", key, range, got));
   };
-  want(o.learning_rate > 0, "learning_rate", "a number > 0", o.learning_rate);
+  want(o.learning_rate > 0 && std::isfinite(o.learning_rate), "learning_rate", "a number > 0",
+       o.learning_rate);
   want(o.warmup_steps >= 0, "warmup_steps", "a whole number >= 0", o.warmup_steps);
   want(o.beta1 >= 0 && o.beta1 < 1, "beta1", "a number in [0, 1)", o.beta1);
   want(o.beta2 >= 0 && o.beta2 < 1, "beta2", "a number in [0, 1)", o.beta2);

@@ -44,7 +44,7 @@ void check_options(const TrainingOptions& o) {
     if (!good) throw ConfigError(fmt::format("training.{}: want {}, got {}", key, range, got));
   };
   want(o.steps > 0, "steps", "a whole number > 0", o.steps);
-  want(o.batch > 0, "batch", "a whole number > 0", o.batch);
+  want(o.batch > 0 && o.batch <= 1 << 20, "batch", "a whole number in 1 .. 1048576", o.batch);
   want(o.accumulate > 0 && o.batch % o.accumulate == 0, "accumulate",
        "a whole number > 0 that divides training.batch", o.accumulate);
   want(o.label_dropout >= 0 && o.label_dropout <= 1, "label_dropout", "a number in [0, 1]",

@@ -40,6 +40,14 @@ TEST_CASE("misspelt keys and bad values are refused by name with the nearest", "
   refuses(std::string("train ") + kTinyRun + "--preconditioning.name epsilonn",
           {"preconditioning.name", "'epsilon'"});
   refuses("list sampler", {"'sampler'", "'samplers'"});
+  // Also what is only used late is refused before the first step.
+  refuses(std::string("train ") + kTinyRun + "--sampler.name ddpn --run.dir " + dir / "late",
+          {"sampler.name", "'ddpm'"});
+  refuses(std::string("train ") + kTinyRun + "--fisher.levels 0 --run.dir " + dir / "late",
+          {"fisher.levels"});
+  refuses(std::string("train ") + kTinyRun + "--run.keep_checkpoints -1 --run.dir " + dir / "late",
+          {"run.keep_checkpoints"});
+  REQUIRE_FALSE(std::filesystem::exists(dir / "late"));
 }
 
 TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][error]") {
@@ -64,6 +72,21 @@ TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][
           {"pickle.safetensors", "safetensors.torch"});
   refuses(with("length.safetensors", std::string(8, '\xff') + "{}"), {"length.safetensors"});
   refuses("sample --checkpoint " + step + "training.safetensors", {"training.safetensors"});
+  const auto with_recipe = [&](const std::string& from, const std::string& to) {
+    auto bytes = good;  // the header's length counts its padding: shorten the help line above
+    const auto at = bytes.find(from);
+    REQUIRE(at != std::string::npos);
+    const auto comment = bytes.rfind("# ", at);
+    const auto excess = to.size() - from.size();
+    bytes.replace(at, from.size(), to);
+    bytes.erase(comment + 2, excess);
+    return bytes;
+  };
+  refuses(with("deep.safetensors", with_recipe("depth = 1", "depth = 1000000")),
+          {"deep.safetensors", "model.mlp.depth"});
+  refuses(with("long.safetensors", with_recipe("timesteps = 1000", "timesteps = 100000000")),
+          {"long.safetensors", "timesteps"});
+  refuses("sample --label -2 --checkpoint " + run, {"--label"});
   auto other = good;  // a recipe for a wider network than the tensors are of
   const auto at = other.find("width = 8");
   REQUIRE(at != std::string::npos);
@@ -75,7 +98,7 @@ TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][
 TEST_CASE("options of sampling and measuring out of range are refused", "[cli][error]") {
   refuses("sample --checkpoint toy:mixture --sampler.name hune", {"'heun'"});
   refuses("sample --checkpoint toy:mixture --count 0", {"--count"});
-  refuses("sample --checkpoint toy:mixture --sampler.steps 0 --out /dev/null/x", {"steps"});
+  refuses("sample --checkpoint toy:mixture --sampler.steps -1 --out /dev/null/x", {"steps"});
   refuses("sample --checkpoint toy:mixture --out /dev/null/x", {"/dev/null/x"});
   const TemporaryDirectory dir;
   refuses("fisher --checkpoint toy:mixture --levels 1 --out " + dir / "f", {"levels"});
@@ -92,6 +115,7 @@ TEST_CASE("a run directory is neither overwritten nor shared", "[cli][error]") {
   const auto before = slurp(run + "/checkpoints/step-00000002/raw.safetensors");
   refuses(train, {run, "--resume"});
   refuses(train + " --resume --training.steps 4 --model.mlp.width 16", {"model.mlp.width"});
+  refuses(train + " --resume --training.steps 4 --data.path toy:mixture", {"data.path"});
   const auto second =
       run_program("train " + std::string(kTinyRun) + "--resume --training.steps 4 --run.dir " + run,
                   "exec 9>>" + run + "/.lock; flock -n 9 || exit 99;");

@@ -10,11 +10,12 @@ TEST_CASE("the README's example of the library works", "[cli][oracle][statistica
   auto toy = find_toy("toy:mixture").make();  // a Denoiser: the exact one of a mixture
   auto options = SamplerOptions{.name = "heun", .steps = 18};
   auto images = draw_samples(*make_sampler(options), toy, {64, 1, 4, 4},
-                             make_grid(options, 0.002, 80), /*seed=*/1, /*first=*/0);
+                             make_grid(options, ModelRange()), /*seed=*/1, /*first=*/0);
 
   auto rng = make_generator(/*seed=*/1, "fisher");
   FisherLevel level(/*sigma=*/0.5, /*dim=*/16, /*probes=*/1);
-  level.add(toy, toy.sample(10000, rng).view({-1, 1, 4, 4}), rng);
+  auto x0 = toy.sample(10000, rng);
+  level.add(toy, x0, torch::randn(x0.sizes(), rng, x0.options()), rng);
   Estimate j = level.estimates().fisher_info_obs;
 
   REQUIRE(images.sizes() == torch::IntArrayRef({64, 1, 4, 4}));

@@ -27,7 +27,9 @@ FisherEstimates measure(Denoiser& denoiser, const GaussianMixture& data, double 
                         int64_t count, int64_t probes = 1) {
   auto rng = make_generator(17, "test", static_cast<int64_t>(1000 * sigma));
   FisherLevel level(sigma, data.dim(), probes);
-  for (const auto& x0 : data.sample(count, rng).split(count / 4)) level.add(denoiser, x0, rng);
+  for (const auto& x0 : data.sample(count, rng).split(count / 4)) {
+    level.add(denoiser, x0, torch::randn(x0.sizes(), rng, x0.options()), rng);
+  }
   return level.estimates();
 }
 

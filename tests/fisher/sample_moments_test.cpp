@@ -30,7 +30,7 @@ TEST_CASE("the standard error of a ratio covers the true ratio as often as it sh
     const auto b = 3 * a + 0.3 * u.select(1, 1);
     SampleMoments moments(2);
     moments.add(torch::stack({a, b}, 1));
-    const auto ratio = moments.ratio(1, 0);
+    const auto ratio = moments.ratio({0, 1}, {1, 0});
     sum_z2 += std::pow((ratio.value - 3) / ratio.standard_error, 2);
   }
   // The mean of z^2 is 1 up to the t distribution's excess, with standard deviation sqrt(2 / n).
