@@ -45,8 +45,8 @@ std::string build_type() {
 Json earlier_sessions(const std::string& path) {
   if (!std::filesystem::exists(path)) return Json::array();
   const auto old = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  const bool usable = old.is_object() && old.contains("sessions") && old["sessions"].is_array();
-  return usable ? old["sessions"] : Json::array();
+  const bool usable = old.is_object() && old.contains("starts") && old["starts"].is_array();
+  return usable ? old["starts"] : Json::array();
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ void write_environment(const std::string& path, const EnvironmentOptions& option
                       {"threads", at::get_num_threads()},
                       {"device", options.device},
                       {"command_line", options.command_line}});
-  const Json record = {{"sessions", sessions}};
+  const Json record = {{"starts", sessions}};
   write_file_atomically(path, record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

@@ -12,7 +12,7 @@ struct EnvironmentOptions {
   std::vector<std::string> command_line;
 };
 
-/// Adds a record to `path`, {"sessions": [{...}, ...]}, one for each time that the run was started
+/// Adds a record to `path`, {"starts": [{...}, ...]}, one for each time that the run was started
 /// or resumed: program and LibTorch version, compiler and build, CPU, threads, device, date (UTC)
 /// and command line.  It names neither host nor user.  @throws FileError
 void write_environment(const std::string& path, const EnvironmentOptions& options);
