@@ -42,7 +42,7 @@ std::string build_type() {
   return build;
 }
 
-Json earlier_sessions(const std::string& path) {
+Json earlier_starts(const std::string& path) {
   if (!std::filesystem::exists(path)) return Json::array();
   const auto old = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   const bool usable = old.is_object() && old.contains("starts") && old["starts"].is_array();
@@ -53,8 +53,8 @@ Json earlier_sessions(const std::string& path) {
 
 void write_environment(const std::string& path, const EnvironmentOptions& options) {
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  auto sessions = earlier_sessions(path);
-  sessions.push_back({{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
+  auto starts = earlier_starts(path);
+  starts.push_back({{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
                       {"program_version", options.program_version},
                       {"libtorch_version", TORCH_VERSION},
                       {"compiler", __VERSION__},
@@ -64,7 +64,7 @@ void write_environment(const std::string& path, const EnvironmentOptions& option
                       {"threads", at::get_num_threads()},
                       {"device", options.device},
                       {"command_line", options.command_line}});
-  const Json record = {{"starts", sessions}};
+  const Json record = {{"starts", starts}};
   write_file_atomically(path, record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
