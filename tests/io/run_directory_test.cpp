@@ -134,7 +134,7 @@ TEST_CASE("a checkpoint is found from a run or a step or a file", "[io][error]")
   REQUIRE_THROWS_AS(resolve_checkpoint(folder / "none", "model.safetensors"), CheckpointError);
 }
 
-TEST_CASE("every session of a run is recorded in its environment", "[io][roundtrip]") {
+TEST_CASE("every start of a run is recorded in its environment", "[io][roundtrip]") {
   const TemporaryDirectory folder;
   const auto path = folder / "environment.json";
   write_environment(path, {"0.1.0", "cpu", {"halcyon", "train", "a \"b\".ini", "\xff"}});
