@@ -55,15 +55,15 @@ void write_environment(const std::string& path, const EnvironmentOptions& option
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   auto starts = earlier_starts(path);
   starts.push_back({{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
-                      {"program_version", options.program_version},
-                      {"libtorch_version", TORCH_VERSION},
-                      {"compiler", __VERSION__},
-                      {"build", build_type()},
-                      {"cpu", cpu_model()},
-                      {"cpu_cores", std::thread::hardware_concurrency()},
-                      {"threads", at::get_num_threads()},
-                      {"device", options.device},
-                      {"command_line", options.command_line}});
+                    {"program_version", options.program_version},
+                    {"libtorch_version", TORCH_VERSION},
+                    {"compiler", __VERSION__},
+                    {"build", build_type()},
+                    {"cpu", cpu_model()},
+                    {"cpu_cores", std::thread::hardware_concurrency()},
+                    {"threads", at::get_num_threads()},
+                    {"device", options.device},
+                    {"command_line", options.command_line}});
   const Json record = {{"starts", starts}};
   write_file_atomically(path, record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
