@@ -25,7 +25,7 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
   const auto value_views = views(values_);
   const auto gradient_views = views(gradients_);
   for (const auto& item : parameters) {
-    auto parameter = item.value();
+    const auto& parameter = item.value();
     value_views.at(item.key()).copy_(parameter);
     parameter.set_data(value_views.at(item.key()));
     parameter.mutable_grad() = gradient_views.at(item.key());
