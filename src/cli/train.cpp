@@ -9,6 +9,7 @@
 #include "cli/machine.h"
 #include "cli/training_session.h"
 #include "core/error.h"
+#include "core/require.h"
 #include "io/atomic_file.h"
 #include "io/environment.h"
 
@@ -46,22 +47,21 @@ bool read_options(const Arguments& arguments, TrainCommand& command) {
 
 /// Everything that can be refused before the first step is refused before it.
 void check_options(const TrainingRun& options) {
-  const auto want = [](bool good, const char* key, const char* range, auto got) {
-    if (!good) throw ConfigError(fmt::format("{}: want {}, got {}", key, range, got));
-  };
   const auto& run = options.run;
-  want(run.log_every > 0, "run.log_every", "a whole number > 0", run.log_every);
-  want(run.checkpoint_every >= 0, "run.checkpoint_every", "a whole number >= 0",
-       run.checkpoint_every);
-  want(run.keep_checkpoints >= 0, "run.keep_checkpoints", "a whole number >= 0",
-       run.keep_checkpoints);
-  want(run.sample_every >= 0, "run.sample_every", "a whole number >= 0", run.sample_every);
-  want(run.sample_count > 0, "run.sample_count", "a whole number > 0", run.sample_count);
-  want(run.fisher_every >= 0, "run.fisher_every", "a whole number >= 0", run.fisher_every);
+  require_option(run.log_every > 0, "run.log_every", "a whole number > 0", run.log_every);
+  require_option(run.checkpoint_every >= 0, "run.checkpoint_every", "a whole number >= 0",
+                 run.checkpoint_every);
+  require_option(run.keep_checkpoints >= 0, "run.keep_checkpoints", "a whole number >= 0",
+                 run.keep_checkpoints);
+  require_option(run.sample_every >= 0, "run.sample_every", "a whole number >= 0",
+                 run.sample_every);
+  require_option(run.sample_count > 0, "run.sample_count", "a whole number > 0", run.sample_count);
+  require_option(run.fisher_every >= 0, "run.fisher_every", "a whole number >= 0",
+                 run.fisher_every);
   const auto& halflives = options.recipe.ema.halflife_images;
   const std::set<double> distinct(halflives.begin(), halflives.end());
-  want(!halflives.empty() && distinct.size() == halflives.size(), "ema.halflife_images",
-       "at least one half-life and no two alike", to_text(halflives));
+  require_option(!halflives.empty() && distinct.size() == halflives.size(), "ema.halflife_images",
+                 "at least one half-life and no two alike", to_text(halflives));
   check_options(options.recipe.training);
   check_options(options.recipe.optimizer);
   check_options(options.fisher);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/require.h"
 #include "fisher/fisher_options.h"
 #include "fisher/observed_information.h"
 
@@ -128,15 +129,13 @@ FisherEstimates FisherLevel::estimates() const {
 }
 
 void check_options(const FisherOptions& o) {
-  const auto want = [](bool good, const char* key, const char* range, auto got) {
-    if (!good) throw ConfigError(fmt::format("fisher.{}: want {}, got {}", key, range, got));
-  };
-  want(o.levels >= 2 && o.levels <= 10000, "levels", "a whole number in 2 .. 10000", o.levels);
-  want(o.images >= 2, "images", "a whole number >= 2", o.images);
-  want(o.probes >= 0, "probes", "a whole number >= 0", o.probes);
-  want(o.batch > 0, "batch", "a whole number > 0", o.batch);
-  want(0 < o.sigma_min && o.sigma_min < o.sigma_max && std::isfinite(o.sigma_max), "sigma_min",
-       "0 < sigma_min < sigma_max", o.sigma_min);
+  require_option(o.levels >= 2 && o.levels <= 10000, "fisher.levels",
+                 "a whole number in 2 .. 10000", o.levels);
+  require_option(o.images >= 2, "fisher.images", "a whole number >= 2", o.images);
+  require_option(o.probes >= 0, "fisher.probes", "a whole number >= 0", o.probes);
+  require_option(o.batch > 0, "fisher.batch", "a whole number > 0", o.batch);
+  require_option(0 < o.sigma_min && o.sigma_min < o.sigma_max && std::isfinite(o.sigma_max),
+                 "fisher.sigma_min", "0 < sigma_min < sigma_max", o.sigma_min);
 }
 
 std::vector<double> log_spaced_levels(double sigma_min, double sigma_max, int64_t count) {

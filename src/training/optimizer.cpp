@@ -7,21 +7,20 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/require.h"
 
 namespace halcyon {
 
 void check_options(const OptimizerOptions& o) {
-  const auto want = [](bool good, const char* key, const char* range, auto got) {
-    if (!good) throw ConfigError(fmt::format("optimizer.{}: want {}, got {}", key, range, got));
-  };
-  want(o.learning_rate > 0 && std::isfinite(o.learning_rate), "learning_rate", "a number > 0",
-       o.learning_rate);
-  want(o.warmup_steps >= 0, "warmup_steps", "a whole number >= 0", o.warmup_steps);
-  want(o.beta1 >= 0 && o.beta1 < 1, "beta1", "a number in [0, 1)", o.beta1);
-  want(o.beta2 >= 0 && o.beta2 < 1, "beta2", "a number in [0, 1)", o.beta2);
-  want(o.epsilon > 0, "epsilon", "a number > 0", o.epsilon);
-  want(o.weight_decay >= 0, "weight_decay", "a number >= 0", o.weight_decay);
-  want(o.gradient_clip >= 0, "gradient_clip", "a number >= 0", o.gradient_clip);
+  require_option(o.learning_rate > 0 && std::isfinite(o.learning_rate), "optimizer.learning_rate",
+                 "a number > 0", o.learning_rate);
+  require_option(o.warmup_steps >= 0, "optimizer.warmup_steps", "a whole number >= 0",
+                 o.warmup_steps);
+  require_option(o.beta1 >= 0 && o.beta1 < 1, "optimizer.beta1", "a number in [0, 1)", o.beta1);
+  require_option(o.beta2 >= 0 && o.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", o.beta2);
+  require_option(o.epsilon > 0, "optimizer.epsilon", "a number > 0", o.epsilon);
+  require_option(o.weight_decay >= 0, "optimizer.weight_decay", "a number >= 0", o.weight_decay);
+  require_option(o.gradient_clip >= 0, "optimizer.gradient_clip", "a number >= 0", o.gradient_clip);
 }
 
 double learning_rate(const OptimizerOptions& options, int64_t step, int64_t total) {

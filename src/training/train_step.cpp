@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/require.h"
 
 namespace halcyon {
 namespace {
@@ -40,15 +41,13 @@ void require_finite(const StepReport& report, double loss) {
 }  // namespace
 
 void check_options(const TrainingOptions& o) {
-  const auto want = [](bool good, const char* key, const char* range, auto got) {
-    if (!good) throw ConfigError(fmt::format("training.{}: want {}, got {}", key, range, got));
-  };
-  want(o.steps > 0, "steps", "a whole number > 0", o.steps);
-  want(o.batch > 0 && o.batch <= 1 << 20, "batch", "a whole number in 1 .. 1048576", o.batch);
-  want(o.accumulate > 0 && o.batch % o.accumulate == 0, "accumulate",
-       "a whole number > 0 that divides training.batch", o.accumulate);
-  want(o.label_dropout >= 0 && o.label_dropout <= 1, "label_dropout", "a number in [0, 1]",
-       o.label_dropout);
+  require_option(o.steps > 0, "training.steps", "a whole number > 0", o.steps);
+  require_option(o.batch > 0 && o.batch <= 1 << 20, "training.batch",
+                 "a whole number in 1 .. 1048576", o.batch);
+  require_option(o.accumulate > 0 && o.batch % o.accumulate == 0, "training.accumulate",
+                 "a whole number > 0 that divides training.batch", o.accumulate);
+  require_option(o.label_dropout >= 0 && o.label_dropout <= 1, "training.label_dropout",
+                 "a number in [0, 1]", o.label_dropout);
 }
 
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
