@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "fisher/denoiser_jacobian.h"
+
 namespace halcyon {
 
 DenoisedTrace denoise_with_trace(Denoiser& denoiser, const torch::Tensor& x,
@@ -11,7 +13,7 @@ DenoisedTrace denoise_with_trace(Denoiser& denoiser, const torch::Tensor& x,
   const auto denoised = denoiser.denoise(input, sigma);
   torch::Tensor trace;
   for (int64_t k = 0; k < probes; ++k) {
-    const auto v = torch::randint(0, 2, x.sizes(), rng, x.options()) * 2 - 1;
+    const auto v = rademacher_like(x, rng);
     const bool retain_graph = k + 1 < probes;
     const auto product = torch::autograd::grad({denoised}, {input}, {v}, retain_graph)[0];
     const auto value = (product * v).flatten(1).sum(1, /*keepdim=*/false, torch::kFloat64);
