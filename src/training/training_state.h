@@ -40,8 +40,4 @@ struct TrainingState {
   int64_t images = 0;         ///< images seen: the position in the data order
 };
 
-/// The `expected` names, shapes and types against those of `found`.
-/// @throws CheckpointError naming the first that differs, what was found and what was wanted.
-void require_same_layout(const TensorMap& found, const TensorMap& expected);
-
 }  // namespace halcyon
