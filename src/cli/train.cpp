@@ -103,8 +103,7 @@ int train_command(const Arguments& arguments) {
 
   auto directory =
       command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
-  TrainingSession session(options, std::move(directory), images, held_out.set, held_out.split,
-                          device);
+  TrainingSession session(options, std::move(directory), images, held_out, device);
   if (command.resume) session.resume();
   write_file_atomically(options.run.dir + "/config.ini", config);
   Arguments full = {"halcyon", "train"};

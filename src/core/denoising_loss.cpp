@@ -58,11 +58,11 @@ DenoisingLoss DenoisingScoreMatching::loss(Denoiser& denoiser, const torch::Tens
   const auto error = (denoised - x0).square().flatten(1).mean(1);
   switch (options_.weighting) {
     case LossWeighting::edm:
-      return {sigma, error, (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error};
+      return {sigma, error, (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error, noise, denoised};
     case LossWeighting::epsilon:
-      return {sigma, error, error / sigma.square()};
+      return {sigma, error, error / sigma.square(), noise, denoised};
     case LossWeighting::x0:
-      return {sigma, error, error};
+      return {sigma, error, error, noise, denoised};
   }
   TORCH_CHECK(false, "unreachable");
 }

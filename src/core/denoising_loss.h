@@ -51,6 +51,8 @@ struct DenoisingLoss {
   torch::Tensor sigma;     ///< [B] noise level of each sample
   torch::Tensor error;     ///< [B] |D(x_0 + sigma n; sigma) - x_0|^2 / dim
   torch::Tensor weighted;  ///< [B] its mean is the training objective
+  torch::Tensor noise;     ///< n, shaped as x_0
+  torch::Tensor denoised;  ///< D(x_0 + sigma n; sigma), shaped as x_0
 };
 
 /// Denoising score matching (Vincent 2011): an estimate of the Fisher divergence between the

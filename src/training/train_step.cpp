@@ -20,13 +20,13 @@ torch::Tensor with_dropout(const torch::Tensor& label, int64_t num_classes, doub
 }
 
 DenoisingLoss joined(const std::vector<DenoisingLoss>& parts) {
-  std::vector<torch::Tensor> sigma, error, weighted;
-  for (const auto& part : parts) {
-    sigma.push_back(part.sigma.detach());
-    error.push_back(part.error.detach());
-    weighted.push_back(part.weighted.detach());
-  }
-  return {torch::cat(sigma), torch::cat(error), torch::cat(weighted)};
+  const auto all = [&](torch::Tensor DenoisingLoss::* part) {
+    std::vector<torch::Tensor> tensors;
+    for (const auto& loss : parts) tensors.push_back((loss.*part).detach());
+    return torch::cat(tensors);
+  };
+  return {all(&DenoisingLoss::sigma), all(&DenoisingLoss::error), all(&DenoisingLoss::weighted),
+          all(&DenoisingLoss::noise), all(&DenoisingLoss::denoised)};
 }
 
 void require_finite(const StepReport& report, double loss) {
@@ -75,6 +75,7 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.step = state.step + 1;
   report.images = state.images + batch.x0.size(0);
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
+  report.x0 = batch.x0;
   report.loss = joined(parts);
   report.grad_norm = clip_gradient(state.parameters.gradients(), task.optimizer.gradient_clip);
   require_finite(report, report.loss.weighted.mean().item<double>());
