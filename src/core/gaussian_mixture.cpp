@@ -81,10 +81,12 @@ torch::Tensor GaussianMixture::fisher_map(double sigma) const {
 
 double GaussianMixture::mmse(double sigma) const {
   const double variance = sigma * sigma;
-  if (components() == 1) {  // the same, without cancelling d sigma^2 for small sigma
-    return (variances_ * variance / (variances_ + variance)).sum().item<double>();
-  }
-  return variance * (static_cast<double>(dim()) - variance * fisher_information(sigma));
+  // d sigma^2 - sigma^4 J, without cancelling d sigma^2 for small sigma.
+  const double within = (variances_ * variance / (variances_ + variance)).sum().item<double>();
+  if (components() == 1) return within;
+  const auto [whitened, snr] = whitened_half_distance(sigma);
+  const double between = whitened.square().sum().item<double>() * sign_mmse(snr);
+  return within + variance * variance * between;
 }
 
 double GaussianMixture::component_information(double sigma) const {
