@@ -86,7 +86,7 @@ std::string information_text(const LikelihoodReport& report) {
       "{:.4g} "
       "matched\nlog-SNR drawn with loc {:.3g}, scale {:.3g}; {} NFE an image\n",
       it.left_tail, it.right_tail_bound, it.right_tail_matched, it.loc, it.scale, it.nfe);
-  if (it.eps_mse.value > 1) {
+  if (it.eps_mse.value > 1 + 5 * it.eps_mse.standard_error) {
     text += fmt::format(
         "at sigma_min the model errs more than D(x) = x (eps mse {:.3g}): a higher --sigma_min "
         "lowers the bound\n",
@@ -110,7 +110,8 @@ std::string ode_text(const LikelihoodReport& report) {
 }  // namespace
 
 std::string likelihood_text(const LikelihoodReport& report) {
-  Table table{{"negative log likelihood", "nats", "+-", "bits/dim", "+- ", "exact nats"}, {}};
+  Table table{
+      {"negative log likelihood", "nats", "nats +-", "bits/dim", "bits/dim +-", "exact nats"}, {}};
   if (report.information) {
     add_row(table, report, "information bound", report.information->bound, report.exact.bound);
     add_row(table, report, "  with matched tail", report.information->matched,
@@ -121,8 +122,8 @@ std::string likelihood_text(const LikelihoodReport& report) {
                           report.source, report.weights, report.step, report.images, report.split,
                           report.dim, to_text(table));
   text += fmt::format("{} dequantisation, bins of {:.4g}; sigma {:.4g} to {:.4g}; {}\n",
-                      to_text(report.dequantization), report.bin_width, report.sigma_min,
-                      report.sigma_max, report.reference);
+                      report.dequantization == Dequantization::none ? "no" : "uniform",
+                      report.bin_width, report.sigma_min, report.sigma_max, report.reference);
   if (report.information) text += information_text(report);
   if (report.ode) text += ode_text(report);
   if (report.class_information) {
