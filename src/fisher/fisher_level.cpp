@@ -9,6 +9,7 @@
 #include "core/require.h"
 #include "fisher/fisher_options.h"
 #include "fisher/observed_information.h"
+#include "fisher/participation_ratio.h"
 
 namespace halcyon {
 namespace {
@@ -82,12 +83,7 @@ void FisherLevel::add_mean_score(FisherEstimates& out) const {
   const double trace = moments_.mean(kHat2).value * static_cast<double>(dim_);
   out.mean_score_norm = std::sqrt(mean_square) / sigma_;
   out.mean_score_ratio = n * mean_square / trace;
-  // |S S^T|_F = |S^T S|_F: the smaller product does; the diagonal i = j is taken out.
-  const auto gram = all.size(0) < all.size(1) ? all.matmul(all.t()) : all.t().matmul(all);
-  const double fourth = all.square().sum(1, false, torch::kFloat64).square().sum().item<double>();
-  const double squares = gram.square().sum(torch::kFloat64).item<double>();
-  const double trace_square = (squares - fourth) / (n * (n - 1));
-  out.participation_ratio = trace * trace / trace_square;
+  out.participation_ratio = participation_ratio(all);
   out.mean_score_z = (out.mean_score_ratio - 1) / std::sqrt(2 / out.participation_ratio);
 }
 
