@@ -25,10 +25,15 @@ Estimate bundle_dimension(Denoiser& denoiser, const torch::Tensor& x0, double si
   return moments.mean(0);
 }
 
+/// Value and standard error; empty if nothing was measured.
 void add_cells(std::vector<Cell>& cells, const Estimate& estimate) {
-  const bool measured = estimate.count > 0;
-  cells.push_back(measured ? Cell(estimate.value) : Cell());
-  cells.push_back(measured ? Cell(estimate.standard_error) : Cell());
+  for (const double number : {estimate.value, estimate.standard_error}) {
+    if (estimate.count > 0) {
+      cells.emplace_back(number);
+    } else {
+      cells.emplace_back();
+    }
+  }
 }
 
 PlotSeries series(const char* title, const std::vector<DimensionRow>& rows,
