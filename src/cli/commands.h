@@ -14,6 +14,7 @@ int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
 int evaluate_command(const Arguments& arguments);
+int report_command(const Arguments& arguments);
 int inspect_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 

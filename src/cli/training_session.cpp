@@ -6,6 +6,7 @@
 #include "cli/checkpoint.h"
 #include "cli/interrupt.h"
 #include "cli/pictures.h"
+#include "cli/report.h"
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/random.h"
@@ -141,6 +142,9 @@ bool TrainingSession::after_step(const StepReport& report) {
 void TrainingSession::report_state() {
   if (due(options_.run.sample_every)) draw_samples_picture();
   if (due(options_.run.fisher_every)) measure_fisher();
+  if (due(options_.run.sample_every) || due(options_.run.fisher_every)) {
+    refresh_report(directory_.path("."));
+  }
 }
 
 void TrainingSession::log_row(const StepReport& report) {

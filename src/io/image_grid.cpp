@@ -126,4 +126,18 @@ torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
   return picture;
 }
 
+std::string read_png(const std::string& path, int64_t widest) {
+  auto bytes = read_file(path);
+  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
+  cv::Mat picture;
+  if (bytes.rfind("\x89PNG", 0) == 0) picture = cv::imdecode(encoded, cv::IMREAD_COLOR);
+  if (picture.empty()) throw FileError(fmt::format("{} is not a PNG picture", path));
+  if (picture.cols <= widest) return bytes;
+  const double scale = static_cast<double>(widest) / picture.cols;
+  cv::resize(picture, picture, cv::Size(), scale, scale, cv::INTER_AREA);
+  std::vector<uchar> smaller;
+  cv::imencode(".png", picture, smaller);
+  return {smaller.begin(), smaller.end()};
+}
+
 }  // namespace halcyon

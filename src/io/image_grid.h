@@ -29,4 +29,8 @@ struct LabelledRow {
 torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
                             const std::vector<std::string>& captions, int64_t scale = 1);
 
+/// The bytes of a PNG file, or of a smaller picture of it if it is wider than `widest` pixels.
+/// @throws FileError if it cannot be read or is no picture
+std::string read_png(const std::string& path, int64_t widest);
+
 }  // namespace halcyon

@@ -1,0 +1,69 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "cli/command_line.h"
+#include "cli/html.h"
+#include "cli/report_sections.h"
+#include "core/error.h"
+#include "io/atomic_file.h"
+
+namespace halcyon {
+namespace {
+
+struct ReportCommand {
+  CommonOptions common;
+  std::string out;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    CommonOptions::fields(self.common, field);
+    field(self.out, "out", "the HTML file; empty: report.html in the run directory");
+  }
+};
+
+}  // namespace
+
+void write_report(const std::string& run_folder, const std::string& file) {
+  const auto data = read_report_data(run_folder);
+  auto body = header_section(data);
+  for (const auto part :
+       {fisher_spectrum_section, calibration_section, information_section, checks_section,
+        structure_section, training_section, samples_section, pictures_section, settings_section}) {
+    body += part(data);
+  }
+  body += fmt::format(
+      "<footer>Written by halcyon {}. Information in bits; σ in model units, "
+      "pixels in [−1, 1].</footer>\n",
+      HALCYON_VERSION);
+  write_file_atomically(file, html::page(data.name + " – Halcyon", body), Durability::process);
+}
+
+void refresh_report(const std::string& run_folder) {
+  try {
+    write_report(run_folder, run_folder + "/report.html");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "warning: no report: {}\n", error.what());
+  }
+}
+
+int report_command(const Arguments& arguments) {
+  ReportCommand command;
+  const auto help = OptionSet(command).help();  // with the defaults
+  const auto folders = OptionSet(command).read_command_line(arguments);
+  if (command.common.help || folders.empty()) {
+    fmt::print("usage: halcyon report RUN [--out FILE]\n{}", help);
+    return command.common.help ? 0 : 2;
+  }
+  if (folders.size() > 1) {
+    throw ConfigError("halcyon report: want one run directory, got '" + folders[1] + "'");
+  }
+  const auto file = command.out.empty() ? folders.front() + "/report.html" : command.out;
+  write_report(folders.front(), file);
+  fmt::print("{}\n", file);
+  return 0;
+}
+
+}  // namespace halcyon
