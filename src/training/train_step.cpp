@@ -54,20 +54,26 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   state.network->train();
   state.parameters.gradients().zero_();
 
-  const auto sigma = task.objective.draw_sigma(batch.x0.size(0), batch.x0, state.noise_rng);
+  const auto drawn = state.noise.draw(
+      DenoisingScoreMatching::draw_uniform(batch.x0.size(0), batch.x0, state.noise_rng));
   const auto label = with_dropout(batch.label, state.network->num_classes(),
                                   task.training.label_dropout, state.noise_rng);
   const int64_t part = batch.x0.size(0) / task.training.accumulate;
   std::vector<DenoisingLoss> parts;
+  std::vector<torch::Tensor> quantiles;  // in the order of the parts
   for (int64_t begin = 0; begin < batch.x0.size(0); begin += part) {
     const auto slice = [&](const torch::Tensor& t) {
       return t.defined() ? t.narrow(0, begin, part) : t;
     };
     // Strided, so that every part covers the noise levels of the whole batch.
-    const auto part_sigma = sigma.index(
-        {torch::indexing::Slice(begin / part, torch::indexing::None, task.training.accumulate)});
+    const torch::indexing::Slice stride(begin / part, torch::indexing::None,
+                                        task.training.accumulate);
+    quantiles.push_back(drawn.quantile.index({stride}));
     PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(label));
-    parts.push_back(task.objective.loss(denoiser, slice(batch.x0), part_sigma, state.noise_rng));
+    parts.push_back(task.objective.loss(denoiser, slice(batch.x0),
+                                        task.objective.sigma_at(quantiles.back(), batch.x0),
+                                        state.noise_rng));
+    parts.back().weighted = parts.back().weighted * drawn.weight.index({stride}).to(batch.x0);
     (parts.back().weighted.sum() / static_cast<double>(batch.x0.size(0))).backward();
   }
 
@@ -81,6 +87,7 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
 
   state.optimizer.update(state.parameters.values(), state.parameters.gradients(), task.optimizer,
                          report.learning_rate, report.step);
+  state.noise.add(torch::cat(quantiles), report.loss.error / report.loss.sigma.square());
   state.step = report.step;
   state.images = report.images;
   for (auto& ema : state.emas) {
