@@ -34,8 +34,8 @@ const SamplerEntry& entry_of(const SamplerOptions& options) {
 
 const std::vector<SamplerEntry>& sampler_registry() {
   static const std::vector<SamplerEntry> entries = {
-      {"ddpm", "ancestral sampling, posterior variance (Ho et al. 2020)", 0, GridSpacing::vp, 250,
-       make_ddpm},
+      {"ddpm", "ancestral sampling, three variances (Ho et al. 2020; Bao et al. 2022)", 0,
+       GridSpacing::vp, 250, make_ddpm},
       {"ddim", "probability-flow ODE, forward Euler, uniform in t (Song et al. 2021)", 1,
        GridSpacing::vp, 100, make<EulerSampler>},
       {"euler", "probability-flow ODE, forward Euler, on the Karras grid", 1, GridSpacing::karras,
