@@ -69,7 +69,7 @@ struct SamplerOptions {
   double sigma_max = 0;
   double rho = 7;
   ReverseVariance variance = ReverseVariance::posterior;
-  std::string fisher;
+  std::string fisher = {};
   /// E |x_0 - D|^2 / (d sigma^2) over sigma, for variance = optimal: no key, but what is in the
   /// file that `fisher` names.
   std::optional<LogSigmaTable> eps_mse = {};
