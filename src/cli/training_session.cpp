@@ -48,7 +48,7 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       range_(model_range(*preconditioning_, options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
       state_(seeded_network(options.recipe, images_), options.recipe.ema,
-             options.recipe.randomness.seed, device),
+             options.recipe.randomness.seed, device, options.recipe.loss.adaptive),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
       fingerprint_(fingerprint(images_)),

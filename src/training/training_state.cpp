@@ -16,10 +16,12 @@ std::shared_ptr<ScoreNetwork> moved(std::shared_ptr<ScoreNetwork> network, torch
 }  // namespace
 
 TrainingState::TrainingState(std::shared_ptr<ScoreNetwork> the_network, const EmaOptions& ema,
-                             uint64_t seed, torch::Device device)
+                             uint64_t seed, torch::Device device,
+                             const AdaptiveNoiseOptions& noise_options)
     : network(moved(std::move(the_network), device)),
       parameters(*network),
       optimizer(parameters.values()),
+      noise(noise_options),
       noise_rng(make_generator(seed, "noise", 0, device)),
       dropout_rng(make_generator(seed, "dropout", 0, device)) {
   for (const double halflife : ema.halflife_images) {
@@ -44,6 +46,7 @@ TensorMap TrainingState::training_tensors() const {
   tensors["rng.dropout"] = dropout_rng.get_state();
   tensors["data.position"] = torch::tensor(images);
   tensors["step"] = torch::tensor(step);
+  tensors.merge(noise.state());
   return tensors;
 }
 
@@ -59,6 +62,7 @@ void TrainingState::load_training_tensors(const TensorMap& tensors) {
   const auto own = training_tensors();
   require_same_layout(tensors, own);
   for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(tensors.at(name));
+  noise.load(tensors);
   noise_rng.set_state(tensors.at("rng.noise"));
   dropout_rng.set_state(tensors.at("rng.dropout"));
   images = tensors.at("data.position").item<int64_t>();
