@@ -10,7 +10,7 @@ namespace halcyon {
 namespace {
 
 constexpr int64_t kRows = 128;           // weighed at once: bounds the [rows, N] tensors
-constexpr double kLogitAccuracy = 1e-2;  // of float32, by the bound of float32_error()
+constexpr double kLogitAccuracy = 1e-2;  // wanted of float32, by float32_error()
 constexpr double kNegligible = 50;       // exp(-50) of the greatest weight is nothing in float64
 
 /// Bound of the rounding of (x . x_i) / variance in float32, as far as roundings are independent.
@@ -66,7 +66,7 @@ EmpiricalDenoiser::Posterior EmpiricalDenoiser::posterior(const torch::Tensor& x
     const torch::NoGradGuard no_grad;
     const auto rough = logits_of(x, variance, images_, half_squares_);
     const auto least = rough.amax(1, /*keepdim=*/true) - (kNegligible + 2 * error);
-    chosen = (rough >= least).any(0).nonzero().squeeze(1);
+    chosen = (rough < least).logical_not().any(0).nonzero().squeeze(1);  // a nan chooses all
   }
   const auto images = images_.index_select(0, chosen).to(torch::kFloat64);
   return {logits_of(x, variance, images, half_squares_.index_select(0, chosen)), images};

@@ -161,6 +161,18 @@ TEST_CASE("the Jacobian of the denoiser is the posterior covariance over sigma^2
   REQUIRE(torch::allclose((second * u).flatten(1).sum(1), slope, 1e-5, 1e-6));
 }
 
+TEST_CASE("a sample that is not a number stays so and spoils no other", "[core]") {
+  const auto images = random_images(20);
+  EmpiricalDenoiser denoiser(images);
+  const double sigma = GENERATE(0.05, 5.0);
+  auto x = noisy(images, sigma, torch::kFloat32);
+  const auto whole = denoiser.denoise(x, level(x, sigma));
+  x[3].fill_(std::nan(""));
+  const auto denoised = denoiser.denoise(x, level(x, sigma));
+  REQUIRE(denoised[3].isnan().all().item<bool>());
+  REQUIRE(torch::allclose(denoised.narrow(0, 4, 16), whole.narrow(0, 4, 16), 1e-4, 1e-5));
+}
+
 TEST_CASE("an empirical denoiser wants images", "[core][error]") {
   REQUIRE_THROWS(EmpiricalDenoiser(torch::zeros({0, 4})));
   REQUIRE_THROWS(EmpiricalDenoiser(torch::zeros({4})));
