@@ -92,8 +92,7 @@ std::string write_dimensions(const std::string& folder, int64_t step,
   Plot plot{.title = "Intrinsic dimension that noise of level sigma shows",
             .x_label = "noise level sigma (model units)",
             .y_label = "dimensions  (bars: 2 standard errors)",
-            .log_x = true,
-            .log_y = true};
+            .log_x = true};
   plot.series = {series("mmse / sigma^2", rows, &DimensionRow::mmse),
                  series("FLIPD, at the clean image", rows, &DimensionRow::flipd),
                  series("normal bundle", rows, &DimensionRow::normal_bundle)};
