@@ -15,7 +15,9 @@ constexpr const char* kStyle = R"(
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #9aa5b4; --paper: #14181e;
   --card: #1c222b; --line: #2e3743; --accent: #6cb8ec; --bad: #ff8a80; --bad-paper: #3a1f22;
   --good: #4dc9a2; }
-  figure img { filter: brightness(.9); } }
+  figure img { filter: brightness(.9); }
+  figcaption .legend { background: #e6e6e6; color: #1d2530; padding: .3rem .6rem;
+    border-radius: 5px; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }

@@ -47,6 +47,19 @@ Table table_named(const std::string& folder, const std::string& name) {
   return files.empty() ? Table() : read_csv(files.back());
 }
 
+/// The rows of the same images and weights as `history`, if there are any; else all.
+Table matching(const Table& table, const std::vector<LevelHistory>& histories) {
+  if (histories.empty()) return table;
+  const auto split = column_texts(table, "split"), weights = column_texts(table, "weights");
+  Table chosen{table.columns, {}};
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const bool same =
+        split[i] == histories.front().split && weights[i] == histories.front().weights;
+    if (same) chosen.rows.push_back(table.rows[i]);
+  }
+  return chosen.rows.empty() ? table : chosen;
+}
+
 std::string newest_date(const std::vector<std::string>& files) {
   auto newest = fs::file_time_type::min();
   for (const auto& file : files) newest = std::max(newest, fs::last_write_time(file));
@@ -217,7 +230,7 @@ ReportData read_report_data(const std::string& folder) {
   data.name = fs::weakly_canonical(folder).filename().string();
   data.metrics = table_named(folder, "metrics.csv");
   data.fisher = fisher_histories(folder);
-  data.integrals = table_named(folder, "fisher_integrals.csv");
+  data.integrals = matching(table_named(folder, "fisher_integrals.csv"), data.fisher);
   data.jacobian = table_named(folder, "fisher_jacobian.csv");
   data.spectra = latest_spectra(folder);
   data.alarms = alarms_of(folder, data.fisher);

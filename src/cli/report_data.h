@@ -45,7 +45,7 @@ struct ReportData {
   std::optional<int64_t> parameters;            ///< of the network
   Table metrics;
   std::vector<LevelHistory> fisher;  ///< first the one to look at: held-out images, EMA weights
-  Table integrals;
+  Table integrals;                   ///< of the same images and weights, if it has them
   Table jacobian;
   std::vector<Spectrum> spectra;  ///< of the latest step
   std::vector<std::string> alarms;

@@ -103,7 +103,7 @@ Plot loss_over_floor_plot(const LevelHistory& history, const LevelHistory* other
     const auto& table = other->latest();
     add(plot,
         reference(table, fmt::format("{}, {}, step {}", other->split, other->weights, table.step),
-                  "eps_mse", false, "#D55E00", true));
+                  "eps_mse", false, "#b5469b", true));
   }
   add_bounds(plot, history.latest(), /*complement=*/false);
   return plot;

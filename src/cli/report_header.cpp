@@ -62,13 +62,12 @@ std::string loss_tile(const ReportData& data) {
 std::string likelihood_tile(const ReportData& data) {
   if (const auto ode = last_value(data.integrals, "nll_ode_bpd")) {
     const auto error = last_value(data.integrals, "nll_ode_bpd_se");
-    return tile("Negative log-likelihood", fmt::format("{:.3f}", *ode),
-                "bits/dim, probability flow" + (error ? fmt::format(", ± {:.1g}", *error) : ""));
+    return tile("NLL (bits/dim)", fmt::format("{:.3f}", *ode),
+                "by the probability flow" + (error ? fmt::format(", ± {:.1g}", *error) : ""));
   }
   const auto bound = last_value(data.integrals, "nll_it_bpd");
   if (!bound) return "";
-  return tile("Negative log-likelihood", fmt::format("{:.3f}", *bound),
-              "bits/dim, by the information rate");
+  return tile("NLL (bits/dim)", fmt::format("{:.3f}", *bound), "by the information rate");
 }
 
 std::string calibration_tile(const LevelTable& table) {

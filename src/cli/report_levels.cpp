@@ -118,16 +118,16 @@ std::string information_section(const ReportData& data) {
   if (data.fisher.empty()) return "";
   const auto& table = data.fisher.front().latest();
   const auto area = information_area(table);
-  const auto dims = table.column("d");
+  const auto nats = area.bits_per_dim * table.column("d").front() * std::log(2.0);
   const auto sigma = table.column("sigma");
   const auto bound = last_value(data.integrals, "nll_it_bpd");
   auto words = fmt::format(
       "<b>Where the bits are.</b> Bits per dimension that the images reveal as σ falls by an "
-      "octave. The area, {:.4g} ± {:.1g} bits/dim or {:.4g} nats, bounds from above the "
+      "octave. The area, {:.4g} ± {:.1g} bits/dim{}, bounds from above the "
       "information gained from σ = {:.3g} down to σ = {:.3g}{}.",
-      area.bits_per_dim, area.standard_error, area.bits_per_dim * dims.front() * std::log(2.0),
-      sigma.back(), sigma.front(),
-      bound ? fmt::format("; negative log-likelihood: {:.4g} bits/dim", *bound) : "");
+      area.bits_per_dim, area.standard_error,
+      std::isfinite(nats) ? fmt::format(" or {:.4g} nats", nats) : "", sigma.back(), sigma.front(),
+      bound ? fmt::format("; negative log-likelihood: {:.3f} bits/dim", *bound) : "");
   auto figures =
       html::figure(information_rate_plot(table), "Information rate over noise levels", words) +
       html::figure(effective_variance_plot(table), "Effective variance over noise levels",

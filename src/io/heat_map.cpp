@@ -14,17 +14,17 @@ namespace {
 
 /// The count + 1 borders of cells around `centres`, which increase.
 std::vector<double> borders(std::vector<double> centres, bool log) {
-  if (log)
-    std::transform(centres.begin(), centres.end(), centres.begin(),
-                   [](double v) { return std::log(v); });
-  const auto count = centres.size();
-  const auto first = count > 1 ? centres[1] - centres[0] : 1.0;
-  const auto last = count > 1 ? centres[count - 1] - centres[count - 2] : 1.0;
-  std::vector<double> edges = {centres.front() - first / 2};
-  for (size_t i = 0; i + 1 < count; ++i) edges.push_back((centres[i] + centres[i + 1]) / 2);
-  edges.push_back(centres.back() + last / 2);
-  if (log)
-    std::transform(edges.begin(), edges.end(), edges.begin(), [](double v) { return std::exp(v); });
+  const auto middle = [&](double a, double b) { return log ? std::sqrt(a * b) : (a + b) / 2; };
+  const auto mirrored = [&](double a, double at) { return log ? at * at / a : 2 * at - a; };
+  if (centres.size() == 1)
+    centres.push_back(log ? 2 * centres[0] : centres[0] + 1);
+  else
+    centres.push_back(mirrored(centres[centres.size() - 2], centres.back()));
+  centres.insert(centres.begin(), mirrored(centres[1], centres[0]));
+  std::vector<double> edges;
+  for (size_t i = 0; i + 1 < centres.size(); ++i) {
+    edges.push_back(middle(centres[i], centres[i + 1]));
+  }
   return edges;
 }
 

@@ -13,7 +13,7 @@ namespace halcyon {
 /// The folder of one run, held by one process at a time:
 ///
 ///     config.ini  environment.json  metrics.csv  metrics.jsonl  fisher_levels.csv
-///     checkpoints/step-00000030/  samples/step-00000030.png  plots/
+///     checkpoints/step-00000030/  samples/step-00000030.png  plots/  report.html
 ///
 /// The lock is flock(2) on `.lock` and ends with the process.  On a file system that has no such
 /// locks, none is taken.  All failures are FileErrors.

@@ -26,10 +26,10 @@ TEST_CASE("a table that was written reads back to the same cells", "[io][roundtr
   const auto table = read_csv(folder / "x.csv");
   REQUIRE(table.columns == std::vector<std::string>{"step", "a name", "with, comma"});
   REQUIRE(table.rows.size() == kRows.size());
-  REQUIRE(table.rows[0] == kRows[0]);
-  REQUIRE(table.rows[1] == kRows[1]);
+  REQUIRE((table.rows[0] == kRows[0]));
+  REQUIRE((table.rows[1] == kRows[1]));
   REQUIRE(std::isnan(std::get<double>(table.rows[2][0])));
-  REQUIRE(table.rows[2][2] == Cell(INFINITY));
+  REQUIRE((table.rows[2][2] == Cell(INFINITY)));
 }
 
 TEST_CASE("columns are read by name and those that are missing are empty", "[io][property]") {
