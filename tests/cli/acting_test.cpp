@@ -35,9 +35,10 @@ void refuses(const std::string& arguments, const std::string& file, const std::s
 TEST_CASE("calibration of a model lowers its error on other images as it said it would",
           "[cli][oracle][statistical]") {
   const TemporaryDirectory dir;
-  succeeds(kTrain + "--training.steps 30 --run.dir " + dir / "run");
+  succeeds(kTrain + "--training.steps 30 --preconditioning.name epsilon --run.dir " + dir / "run");
   const auto file = dir / "new/calibration.csv";
-  succeeds("calibrate --levels 5 --images 1000 --checkpoint " + dir / "run" + " --out " + file);
+  succeeds("calibrate --levels 5 --sigma_min 0.3 --images 1000 --weights raw --checkpoint " +
+           dir / "run" + " --out " + file);
   const auto table = read_csv(file);
   REQUIRE(table.rows.size() == 5);
   const auto value = [&](const std::vector<Cell>& row, const std::string& name) {

@@ -25,7 +25,8 @@ LogSigmaTable eps_mse_of(const GaussianMixture& law, std::vector<double> sigmas)
 }
 
 GaussianMixture isotropic(double mean, double variance, int64_t dim) {
-  return {torch::ones({1}), torch::full({1, dim}, mean), torch::full({dim}, variance)};
+  return {torch::ones({1}), torch::full({1, dim}, mean, kDouble),
+          torch::full({dim}, variance, kDouble)};
 }
 
 /// T4 of the closed forms: bumps at -2 u and 2 u, of variance 0.25, in 16 dimensions.
