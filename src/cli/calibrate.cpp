@@ -8,7 +8,7 @@
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
-#include "cli/fisher_report.h"
+#include "cli/fisher_study.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -16,6 +16,7 @@
 #include "core/require.h"
 #include "fisher/score_calibration.h"
 #include "io/atomic_file.h"
+#include "io/table.h"
 
 namespace halcyon {
 namespace {

@@ -6,8 +6,6 @@
 #include "core/error.h"
 
 namespace halcyon {
-namespace {
-
 void require_shape(const ImageSet& set, const Model& model) {
   const auto found = set.images.sizes().slice(1);
   const std::vector<int64_t> wanted = {model.shape.channels, model.shape.height, model.shape.width};
@@ -17,8 +15,6 @@ void require_shape(const ImageSet& set, const Model& model) {
       "data.size of the model",
       found[0], found[1], found[2], wanted[0], wanted[1], wanted[2]));
 }
-
-}  // namespace
 
 bool names_key(const Arguments& arguments, const std::string& key) {
   return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {

@@ -12,6 +12,9 @@ namespace halcyon {
 /// Whether the arguments have --key.
 bool names_key(const Arguments& arguments, const std::string& key);
 
+/// @throws DataError unless the images are of the model's shape.
+void require_shape(const ImageSet& set, const Model& model);
+
 /// The test part of the set that `options` name if there is one, and else, as with a split that the
 /// user named, that part itself.  @throws DataError if its images do not have the model's shape.
 HeldOut load_evaluation_part(const DataOptions& options, bool split_is_named, const Model& model);

@@ -5,12 +5,14 @@
 #include <set>
 #include <sstream>
 
+#include "cli/evaluation_data.h"
 #include "cli/fisher_job.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
 #include "core/empirical_denoiser.h"
 #include "core/error.h"
 #include "core/registry.h"
+#include "core/require.h"
 #include "data/toy_distribution.h"
 #include "io/atomic_file.h"
 
@@ -19,12 +21,6 @@ namespace {
 
 constexpr const char* kUsage =
     "halcyon fisher --checkpoint RUN_OR_FILE [--data.path P] [--only PART,PART] [--key value ...]";
-
-bool names_key(const Arguments& arguments, const std::string& key) {
-  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
-    return argument == "--" + key || argument.rfind("--" + key + "=", 0) == 0;
-  });
-}
 
 /// The parts of --only, in their order.
 std::vector<FisherPart> chosen_parts(const std::string& only) {
@@ -64,16 +60,6 @@ HeldOut measured_images(const Arguments& arguments, DataOptions options, const I
   options.limit = 0;  // of the training images
   options.labels = training.labels.defined();
   return load_held_out(options, training);
-}
-
-void require_shape(const ImageSet& set, const Model& model) {
-  const auto found = set.images.sizes().slice(1);
-  const std::vector<int64_t> wanted = {model.shape.channels, model.shape.height, model.shape.width};
-  if (found == torch::IntArrayRef(wanted)) return;
-  throw DataError(fmt::format(
-      "data.path: images of {}x{}x{} do not fit the model's {}x{}x{}; want data.channels and "
-      "data.size of the model",
-      found[0], found[1], found[2], wanted[0], wanted[1], wanted[2]));
 }
 
 void become_empirical(Model& model, const ImageSet& training) {
@@ -122,6 +108,11 @@ const std::vector<FisherPart>& fisher_parts() {
   static const std::vector<FisherPart> parts = {
       {"floors", "the least loss on the training images, and memorisation", measure_floors},
       {"curve", "J and its bounds, calibration and z-scores at every noise level", measure_curve},
+      {"integrals", "entropy in nats and bits/dim; what the class tells", measure_integrals},
+      {"maps", "pictures of where the information is, pixel by pixel", measure_maps},
+      {"spectrum", "eigenvalues and eigen-images of the mean denoiser Jacobian", measure_spectrum},
+      {"jacobian", "symmetry, positivity and calibrated uncertainty", measure_jacobian},
+      {"dimension", "intrinsic dimension, three ways", measure_dimension},
       {"divergence", "distance to the score of --against, in nats", measure_divergence},
   };
   return parts;
@@ -135,6 +126,12 @@ int fisher_command(const Arguments& arguments) {
   FisherCommand command;
   if (!parse_command_line(kUsage, command, arguments)) return 0;
   check_options(command.fisher);
+  require_option(command.detail_levels >= 2, "detail_levels", "a whole number >= 2",
+                 command.detail_levels);
+  require_option(command.detail_images >= 4, "detail_images", "a whole number >= 4",
+                 command.detail_images);
+  require_option(command.panel_images > 0, "panel_images", "a whole number > 0",
+                 command.panel_images);
   const auto parts = chosen_parts(command.only);
   make_directory(command.out);  // before the long part: a bad folder costs no work
   auto job = prepare(command, arguments);

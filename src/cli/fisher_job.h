@@ -33,6 +33,9 @@ struct FisherCommand {
   std::string against;
   std::string against_weights = "ema";
   std::string only;
+  int64_t detail_levels = 6;
+  int64_t detail_images = 64;
+  int64_t panel_images = 8;
   uint64_t seed = 0;
   std::string out = "fisher";
   FisherOptions fisher = {.levels = 24};
@@ -51,6 +54,11 @@ struct FisherCommand {
     field(self.against_weights, "against_weights", "its weights: raw, ema, or ema-HALFLIFE");
     field(self.only, "only",
           "parts to do, with commas between; empty: all.  `halcyon list fisher` names them");
+    field(self.detail_levels, "detail_levels",
+          "of the levels, how many for maps, spectrum, jacobian and dimension, >= 2");
+    field(self.detail_images, "detail_images",
+          "images a level for spectrum, jacobian and dimension, >= 4");
+    field(self.panel_images, "panel_images", "images whose maps are drawn, > 0");
     field(self.seed, "seed", "chooses images, noise and probes: equal for models to be compared");
     field(self.out, "out", "folder for the tables and pictures");
     FisherOptions::fields(self.fisher, field);
@@ -78,6 +86,8 @@ struct FisherJob {
   std::vector<std::string> alarms = {};
 
   std::string path(const std::string& name) const { return options.out + "/" + name; }
+  /// options.detail_levels of the study's levels, evenly spaced, the first and last among them.
+  std::vector<double> detail_sigmas() const;
 };
 
 /// A thing that can be measured by itself.
@@ -101,5 +111,10 @@ void stop_if_interrupted();
 void measure_floors(FisherJob& job);
 void measure_curve(FisherJob& job);
 void measure_divergence(FisherJob& job);
+void measure_integrals(FisherJob& job);
+void measure_maps(FisherJob& job);
+void measure_spectrum(FisherJob& job);
+void measure_jacobian(FisherJob& job);
+void measure_dimension(FisherJob& job);
 
 }  // namespace halcyon

@@ -12,21 +12,27 @@
 #include "io/safetensors.h"
 
 namespace halcyon {
+namespace {
+
+torch::Tensor image_order(int64_t count, uint64_t seed) {
+  auto rng = make_generator(seed, "evaluation images");
+  return torch::randperm(count, rng, torch::kInt64);
+}
+
+}  // namespace
 
 FisherStudy::FisherStudy(const ImageSet& set, torch::Tensor mean_image,
                          const FisherOptions& options, const ModelRange& range, uint64_t seed,
                          torch::Device device)
     : images_(set.images),
+      order_(image_order(set.images.size(0), seed)),
       mean_image_(std::move(mean_image)),
       options_(options),
       sigmas_(log_spaced_levels(std::max(options.sigma_min, range.sigma_min),
                                 std::min(options.sigma_max, range.sigma_max), options.levels)),
       count_(std::min(options.images, set.images.size(0))),
       seed_(seed),
-      device_(device) {
-  auto rng = make_generator(seed, "evaluation images");
-  order_ = torch::randperm(images_.size(0), rng, torch::kInt64);
-}
+      device_(device) {}
 
 void FisherStudy::require_enough_images() const {
   if (count_ < 4) throw DataError(fmt::format("fisher: want at least 4 images, got {}", count_));
@@ -39,6 +45,13 @@ torch::Tensor FisherStudy::chosen(int64_t first, int64_t count) const {
 
 torch::Tensor FisherStudy::panel(int64_t count) const {
   return chosen(0, std::min(count, images_.size(0)));
+}
+
+FisherStudy::LabelledPanel FisherStudy::labelled_panel(int64_t count,
+                                                       const torch::Tensor& labels) const {
+  const auto x0 = panel(count);
+  if (!labels.defined()) return {x0, labels};
+  return {x0, labels.index_select(0, order_.narrow(0, 0, x0.size(0)))};
 }
 
 void FisherStudy::for_each_batch(size_t k,
@@ -101,6 +114,12 @@ bool LevelStore::load(size_t k, FisherLevel& level) const {
 
 void LevelStore::save(size_t k, const FisherLevel& level) const {
   write_safetensors(file(k), level.state(), {{"halcyon.level", key_}});
+}
+
+torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed) {
+  const auto order = image_order(set.images.size(0), seed);
+  return to_model_units(
+      set.images.index_select(0, order.narrow(0, 0, std::min(count, order.size(0)))));
 }
 
 torch::Tensor mean_image(const ImageSet& set) {

@@ -45,6 +45,11 @@ class FisherStudy {
 
   /// The first `count` images of the order, in model units, on the device: for pictures.
   torch::Tensor panel(int64_t count) const;
+  struct LabelledPanel {
+    torch::Tensor x0, labels;  ///< labels [count]; undefined if the set has none
+  };
+  /// The same with their labels among those of the set, [N] or undefined.
+  LabelledPanel labelled_panel(int64_t count, const torch::Tensor& labels) const;
 
  private:
   torch::Tensor chosen(int64_t first, int64_t count) const;
@@ -79,6 +84,10 @@ class LevelStore {
   std::string folder_;
   std::string key_;
 };
+
+/// `count` images of the set (all if it has fewer), the first of the order that `seed` gives, in
+/// model units.
+torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed);
 
 /// The mean of a set in model units, [C, H, W] float32.
 torch::Tensor mean_image(const ImageSet& set);

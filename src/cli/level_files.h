@@ -8,8 +8,8 @@
 namespace halcyon {
 
 /// Column `column` over column `sigma` of a CSV file; of a file of several tables, told apart by
-/// `step`, `split` and `weights`, the last.  @throws FileError naming the file, and the level, for a column that is
-/// missing, a cell that is no finite number, or levels that do not increase.
+/// `step`, `split` and `weights`, the last.  @throws FileError naming the file, and the level, for
+/// a column that is missing, a cell that is no finite number, or levels that do not increase.
 LogSigmaTable load_level_table(const std::string& path, const std::string& column);
 
 /// The multipliers of the score in a file that `halcyon calibrate` wrote, for CalibratedDenoiser;

@@ -12,8 +12,8 @@ struct FisherEntropy {
   double sigma_min = 0;
   double sigma_max = 0;
   double gaussian_entropy = 0;  ///< at sigma_max, where the integration starts
-  Estimate noised = {};              ///< h of p(x; sigma_min), data with noise sigma_min
-  Estimate clean = {};               ///< h of p(x; 0), by the first-order tail below sigma_min
+  Estimate noised = {};         ///< h of p(x; sigma_min), data with noise sigma_min
+  Estimate clean = {};          ///< h of p(x; 0), by the first-order tail below sigma_min
   /// Of `noised`, whatever the correlation of the levels: the standard errors above are those of
   /// independent levels, and levels that share their images are not quite.
   double standard_error_bound = 0;

@@ -24,7 +24,7 @@ struct InformationNll {
   /// No bound, but closer: below sigma_min the error goes on as that of an isotropic Gaussian,
   /// mmse = d / (gamma + kappa), with kappa from the error at sigma_min.
   Estimate matched = {};
-  Estimate eps_mse = {};               ///< E |n - eps_hat|^2 / d at sigma_min
+  Estimate eps_mse = {};          ///< E |n - eps_hat|^2 / d at sigma_min
   double left_tail = 0;           ///< part of both from above sigma_max, by the Gaussian
   double right_tail_bound = 0;    ///< part of `bound` from below sigma_min
   double right_tail_matched = 0;  ///< part of `matched` from below sigma_min

@@ -2,10 +2,8 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "fisher/fisher_estimates.h"
+#include "fisher/log_sigma_quadrature.h"
 
 namespace halcyon {
 
@@ -36,24 +34,7 @@ Estimate ScoreDivergence::nats() const {
   for (const auto& moments : moments_) {
     values.push_back(scaled(moments.mean(0), static_cast<double>(dim_)));
   }
-  return integral_over_log_sigma(sigmas_, values);
-}
-
-Estimate integral_over_log_sigma(const std::vector<double>& sigmas,
-                                 const std::vector<Estimate>& values) {
-  TORCH_CHECK(sigmas.size() == values.size(), "an integral wants as many values as levels");
-  Estimate integral;
-  double variance = 0;
-  for (size_t k = 0; k < sigmas.size(); ++k) {
-    const double below = sigmas[k > 0 ? k - 1 : k];
-    const double above = sigmas[k + 1 < sigmas.size() ? k + 1 : k];
-    const double weight = 0.5 * std::log(above / below);
-    integral.value += weight * values[k].value;
-    variance += std::pow(weight * values[k].standard_error, 2);
-    integral.count += values[k].count;
-  }
-  integral.standard_error = std::sqrt(variance);
-  return integral;
+  return weighted_sum(log_sigma_weights(sigmas_), values);
 }
 
 }  // namespace halcyon

@@ -42,8 +42,4 @@ class ScoreDivergence {
   std::vector<SampleMoments> moments_;  // of |eps_hat_1 - eps_hat_2|^2 / d
 };
 
-/// int f d ln sigma by the trapezoidal rule through independent estimates at increasing sigmas.
-Estimate integral_over_log_sigma(const std::vector<double>& sigmas,
-                                 const std::vector<Estimate>& values);
-
 }  // namespace halcyon
