@@ -103,12 +103,8 @@ TEST_CASE("options of evaluation out of range are refused", "[cli][error]") {
   };
   refuses("--likelihood exact", "likelihood");
   refuses("--images 1", "images");
-  refuses("--batch 0", "batch");
   refuses("--it.draws 0", "it.draws");
-  refuses("--it.loc 50 --it.scale 1", "loc 50");
   refuses("--ode.steps 0", "ode.steps");
-  refuses("--ode.tolerance 0", "ode.tolerance");
   refuses("--sigma_min 5 --sigma_max 4", "sigma_min");
-  refuses("--class_levels 1", "class_levels");
   refuses("--data.path toy:lowrank", "1x4x4");
 }
