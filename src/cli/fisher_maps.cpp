@@ -23,7 +23,7 @@ struct MapKind {
   const char* name;
   MapEstimate FisherMaps::*map;
   const char* reading;  ///< along the colour bar
-  bool fraction;        ///< shown from 0 to 1, and else from 0 to the largest number of a level
+  bool fraction;        ///< shown from 0 to 1, and else up to colour_end() of a level
 };
 
 const std::vector<MapKind>& map_kinds() {
@@ -83,17 +83,18 @@ std::string name_of(const MapPanel& panel, int64_t image) {
                              : panel.names[static_cast<size_t>(image)];
 }
 
-/// The largest number that a map shows, above 0.
-double largest(const MapEstimate& map) {
-  return std::max(map.value.mean(1).max().item<double>(), 1e-12);
+/// What 99 % of the pixels of maps [N, C, H, W] stay below, above 0: the few beyond would leave the
+/// others dark.
+double colour_end(const torch::Tensor& maps) {
+  return std::max(maps.mean(1).flatten().quantile(0.99).item<double>(), 1e-12);
 }
 
 /// Where the colours of a kind end at a level.  Error and posterior variance are to be compared.
 double colour_end(const MapKind& kind, const FisherMaps& maps) {
   if (kind.fraction) return 1;
   const bool square = kind.map == &FisherMaps::error || kind.map == &FisherMaps::posterior_variance;
-  return square ? std::max(largest(maps.error), largest(maps.posterior_variance))
-                : largest(maps.*kind.map);
+  return square ? std::max(colour_end(maps.error.value), colour_end(maps.posterior_variance.value))
+                : colour_end((maps.*kind.map).value);
 }
 
 void write_kind(const std::string& folder, const MapKind& kind, const MapPanel& panel,
@@ -104,13 +105,13 @@ void write_kind(const std::string& folder, const MapKind& kind, const MapPanel& 
     const double end = colour_end(kind, maps);
     columns.push_back(heat_map((maps.*kind.map).value, {.low = 0, .high = end}));
     captions.push_back(fmt::format("sigma {:.3g}", maps.sigma));
-    if (!kind.fraction) captions.back() += fmt::format("\nmax {:.2g}", end);
+    if (!kind.fraction) captions.back() += fmt::format("\nto {:.2g}", end);
   }
   const auto images = torch::stack(columns, 1);  // [N, columns, 3, H, W]
   std::vector<LabelledRow> rows;
   for (int64_t i = 0; i < images.size(0); ++i) rows.push_back({name_of(panel, i), images[i]});
   const auto ticks = kind.fraction ? std::vector<std::string>{"0", "0.2", "0.4", "0.6", "0.8", "1"}
-                                   : std::vector<std::string>{"0", "max"};
+                                   : std::vector<std::string>{"0", "top"};
   write_png(folder + "/" + kind.name + ".png",
             with_colour_bar(labelled_rows(rows, captions, enlargement(panel.x0.size(2))),
                             ColourMap::viridis, ticks, kind.reading));
@@ -124,15 +125,15 @@ void write_attention(const std::string& folder, const MapPanel& panel, const Ten
   const auto add_row = [&](const std::string& label, const std::string& name) {
     if (maps.count(name) == 0) return;
     const auto map = maps.at(name).mean(1, /*keepdim=*/true);
-    const double end = std::max(map.max().item<double>(), 1e-12);
-    rows.push_back({fmt::format("{}\nmax {:.2g} nats", label, end),
+    const double end = colour_end(map);
+    rows.push_back({fmt::format("{}\nto {:.2g} nats", label, end),
                     heat_overlay(map, images, {0, end, ColourMap::inferno})});
   };
   add_row("bottom-up:\nsurprise", "nll");
   add_row("top-down:\nclass", "class_information");
   write_png(folder + "/attention.png",
             with_colour_bar(labelled_rows(rows, captions, enlargement(panel.x0.size(2))),
-                            ColourMap::inferno, {"0", "max"}, "nats per pixel"));
+                            ColourMap::inferno, {"0", "top"}, "nats per pixel"));
 }
 
 }  // namespace

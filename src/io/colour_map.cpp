@@ -46,7 +46,7 @@ torch::Tensor coloured(const torch::Tensor& fraction, ColourMap colours) {
 torch::Tensor upright(const std::string& text, int64_t height) {
   const auto size = text_size(text);
   auto strip =
-      torch::full({size.height + kMargin, std::max(height, size.width)}, kPaper, torch::kUInt8);
+      torch::full({size.height + 2 * kMargin, std::max(height, size.width)}, kPaper, torch::kUInt8);
   draw_text(strip, text, strip.size(1) / 2, strip.size(0) / 2, TextAlign::centre);
   const auto surplus = strip.size(1) - height;
   return strip.narrow(1, surplus / 2, height).rot90(1, {0, 1});
@@ -60,14 +60,15 @@ torch::Tensor heat_map(const torch::Tensor& maps, const ColourScale& scale) {
 
 torch::Tensor heat_overlay(const torch::Tensor& maps, const torch::Tensor& images,
                            const ColourScale& scale) {
-  constexpr double kCover = 0.85;  // of the colour at the high end
+  constexpr double kCover = 0.85;    // of the colour at the high end
+  constexpr double kDimming = 0.65;  // of the image, so that colours stand out on white
   TORCH_CHECK(images.dim() == 4 && images.scalar_type() == torch::kUInt8 &&
                   images.size(0) == maps.size(0) &&
                   images.sizes().slice(2) == maps.sizes().slice(2),
               "heat_overlay wants uint8 images of the size of the maps ", maps.sizes(), ", got ",
               images.scalar_type(), " ", images.sizes());
   const auto fraction = fractions(maps, scale);
-  const auto gray = images.cpu().to(torch::kFloat64).mean(1, /*keepdim=*/true);
+  const auto gray = kDimming * images.cpu().to(torch::kFloat64).mean(1, /*keepdim=*/true);
   const auto cover = kCover * fraction.nan_to_num(0).unsqueeze(1);
   return ((1 - cover) * gray + cover * coloured(fraction, scale.colours)).round().to(torch::kUInt8);
 }

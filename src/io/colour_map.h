@@ -23,8 +23,8 @@ struct ColourScale {
 /// number is gray.
 torch::Tensor heat_map(const torch::Tensor& maps, const ColourScale& scale);
 
-/// The maps laid over uint8 images of their size, in gray: where the number is low the image shows
-/// through, and where it is high the colour covers it.  Result: uint8 [N, 3, H, W].
+/// The maps laid over uint8 images of their size, in dimmed gray: where the number is low the image
+/// shows through, and where it is high the colour covers it.  Result: uint8 [N, 3, H, W].
 torch::Tensor heat_overlay(const torch::Tensor& maps, const torch::Tensor& images,
                            const ColourScale& scale);
 
