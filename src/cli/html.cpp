@@ -43,7 +43,7 @@ dd.bad, td.bad { color: var(--bad); font-weight: 700; }
 .alarms h2 { margin: 0; font-size: 1rem; color: var(--bad); }
 .alarms ul { margin: .3rem 0 0; padding-left: 1.2rem; }
 .calm { color: var(--good); }
-.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr));
+.row { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr));
   gap: 1rem; margin: .8rem 0; align-items: start; }
 .row .thumbnails { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
   gap: 1rem; }

@@ -46,7 +46,7 @@ constexpr Check kChecks[] = {{"mean_score_z", "mean score<br>E s = 0"},
 std::string z_cell(double z) {
   if (!std::isfinite(z)) return "<td>–</td>";
   return fmt::format("<td{}>{}{:.1f}</td>", std::abs(z) > 5 ? " class=\"bad\"" : "",
-                     z < 0 ? "−" : "", std::abs(z));
+                     z < -0.05 ? "−" : "", std::abs(z));
 }
 
 std::string cell(double value, double error) {

@@ -9,6 +9,7 @@
 #include "tests/support/catch.h"
 
 using namespace halcyon;
+using namespace halcyon::testing;
 
 namespace {
 
