@@ -38,8 +38,7 @@ struct CalibrateCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint",
-          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
+    field(self.checkpoint, "checkpoint", kCheckpointHelp);
     field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
     field(self.levels, "levels", "noise levels, evenly spaced in ln sigma, >= 2");
     field(self.images, "images", "images to fit on and images to test on, at each level, >= 2");

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "cli/data_loading.h"
 #include "config/options.h"
+#include "core/empirical_denoiser.h"
 #include "core/error.h"
 #include "data/toy_distribution.h"
 #include "io/run_directory.h"
@@ -109,6 +111,15 @@ void load_network(const SafetensorsFile& file, int64_t label, torch::Device devi
                                                             label_tensor);
 }
 
+constexpr std::string_view kEmpirical = "empirical:";
+
+Model empirical_model(const std::string& path) {
+  Model model;
+  model.recipe.data.path = path;
+  become_empirical(model, load_with_warnings(model.recipe.data));
+  return model;
+}
+
 Model exact_toy(const std::string& path) {
   const auto& toy = find_toy(path);
   Model model;
@@ -194,6 +205,16 @@ void require_same_recipe(const std::string& folder, const Recipe& now, const std
   }
 }
 
+void become_empirical(Model& model, const ImageSet& images) {
+  const auto& sizes = images.images.sizes();
+  model.source = fmt::format("empirical:{}", model.recipe.data.path);
+  model.weights = "empirical";
+  model.step = 0;
+  model.shape = {sizes[1], sizes[2], sizes[3]};
+  model.denoiser = std::make_unique<EmpiricalDenoiser>(to_model_units(images.images));
+  model.network = nullptr;
+}
+
 Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
                  torch::Device device) {
   if (checkpoint.empty()) {
@@ -201,6 +222,9 @@ Model load_model(const std::string& checkpoint, const std::string& weights, int6
         "--checkpoint: want a run directory, a step directory or a .safetensors file");
   }
   if (is_toy(checkpoint)) return exact_toy(checkpoint);
+  if (checkpoint.rfind(kEmpirical, 0) == 0) {
+    return empirical_model(checkpoint.substr(kEmpirical.size()));
+  }
   Model model;
   model.source = resolve_checkpoint(checkpoint, weights + ".safetensors");
   const auto file = read_safetensors(model.source);

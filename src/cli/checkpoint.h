@@ -7,6 +7,7 @@
 #include "cli/run_options.h"
 #include "core/denoiser.h"
 #include "core/preconditioning.h"
+#include "data/image_set.h"
 #include "io/safetensors.h"
 #include "models/network_shape.h"
 #include "samplers/registry.h"
@@ -37,21 +38,31 @@ void require_same_recipe(const std::string& folder, const Recipe& now, const std
 ModelRange model_range(const Preconditioning& preconditioning,
                        const PreconditioningOptions& options);
 
-/// A trained model, or the exact denoiser of a toy, ready to be sampled and measured.
+/// A trained model, or the exact denoiser of a toy or of a set of images, ready to be sampled and
+/// measured.
 struct Model {
-  std::string source;   ///< the file, or toy:NAME
-  std::string weights;  ///< raw, ema, ema-HALFLIFE, or exact
+  std::string source;   ///< the file, toy:NAME or empirical:PATH
+  std::string weights;  ///< raw, ema, ema-HALFLIFE, exact or empirical
   int64_t step = 0;
   Recipe recipe;
   ImageShape shape = {};
   ModelRange range;
-  std::shared_ptr<ScoreNetwork> network;  ///< none for a toy
+  std::shared_ptr<ScoreNetwork> network;  ///< none for an exact denoiser
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<Denoiser> denoiser;
 };
 
-/// checkpoint: a run directory (its newest checkpoint), a step directory, a .safetensors file, or
-/// toy:NAME.  weights: raw, ema or ema-HALFLIFE.  label: a class, or -1 for none.
+/// What load_model() takes, for --help.
+inline constexpr const char* kCheckpointHelp =
+    "run directory, step directory or .safetensors file; toy:NAME or empirical:PATH: exact "
+    "denoisers";
+
+/// Puts the exact denoiser of the images, those of model.recipe.data, into the model.
+void become_empirical(Model& model, const ImageSet& images);
+
+/// checkpoint: a run directory (its newest checkpoint), a step directory, a .safetensors file,
+/// toy:NAME, or empirical:PATH for the exact denoiser of the training images of a data set.
+/// weights: raw, ema or ema-HALFLIFE.  label: a class, or -1 for none.
 /// @throws CheckpointError for a file that is missing, damaged or no model of ours; ConfigError for
 /// a label that the model does not have.
 Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,

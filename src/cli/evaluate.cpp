@@ -54,8 +54,7 @@ struct EvaluateCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint",
-          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
+    field(self.checkpoint, "checkpoint", kCheckpointHelp);
     field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
     field(self.likelihood, "likelihood",
           "it: information-theoretic upper bound; ode: probability-flow ODE");
@@ -252,7 +251,7 @@ void measure(const EvaluateCommand& command, const Model& model, const GaussianM
     report.classes = model.network ? model.network->num_classes() : 0;
     if (report.classes > 0 && images.labels.defined()) {
       report.class_information = class_information(command, report, model, images, x0.device());
-      report.class_levels = command.class_levels;
+      report.levels = command.class_levels;
     }
   } else {
     report.ode = ode_nll(command, report, model, gaussian, x0);

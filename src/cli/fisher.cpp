@@ -8,8 +8,9 @@
 #include "cli/evaluation_data.h"
 #include "cli/fisher_job.h"
 #include "cli/interrupt.h"
+#include "cli/level_files.h"
 #include "cli/machine.h"
-#include "core/empirical_denoiser.h"
+#include "core/calibrated_denoiser.h"
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/require.h"
@@ -55,36 +56,42 @@ DataOptions data_options(const Arguments& arguments, const Model& model) {
   return command.data;
 }
 
+/// The split that the user named, or else the test part if there is one.
 HeldOut measured_images(const Arguments& arguments, DataOptions options, const ImageSet& training) {
-  if (names_key(arguments, "data.split")) return {training, to_text(options.split)};
+  if (names_key(arguments, "data.split")) {
+    return {load_with_warnings(options), to_text(options.split)};
+  }
   options.limit = 0;  // of the training images
   options.labels = training.labels.defined();
   return load_held_out(options, training);
-}
-
-void become_empirical(Model& model, const ImageSet& training) {
-  const auto& sizes = training.images.sizes();
-  model.shape = {sizes[1], sizes[2], sizes[3]};
-  model.source = fmt::format("empirical denoiser of {} images", sizes[0]);
-  model.weights = "empirical";
-  model.step = 0;
-  model.denoiser = std::make_unique<EmpiricalDenoiser>(to_model_units(training.images));
 }
 
 FisherJob prepare(FisherCommand& command, const Arguments& arguments) {
   const auto device = set_up_machine(command.machine);
   auto model = load_measured(command, device);
   command.data = data_options(arguments, model);
-  auto training = load_with_warnings(command.data);
-  if (command.denoiser == MeasuredDenoiser::empirical) become_empirical(model, training);
+  auto training_options = command.data;
+  training_options.split = model.recipe.data.split;
+  auto training = load_with_warnings(training_options);
+  if (command.denoiser == MeasuredDenoiser::empirical) {
+    model.recipe.data = training_options;
+    become_empirical(model, training);
+  }
+  std::unique_ptr<Denoiser> uncalibrated;
+  if (!command.calibration.empty()) {
+    uncalibrated = std::move(model.denoiser);
+    model.denoiser =
+        std::make_unique<CalibratedDenoiser>(*uncalibrated, load_calibration(command.calibration));
+    model.weights += " calibrated";
+  }
   auto data = measured_images(arguments, command.data, training);
   require_shape(data.set, model);
   auto reference = fisher_reference(training, command.data.path);
   FisherStudy study(data.set, mean_image(training), command.fisher, model.range, command.seed,
                     device);
   study.require_enough_images();
-  return {command,         std::move(model),     device,          std::move(training),
-          std::move(data), std::move(reference), std::move(study)};
+  return {command,         std::move(model),     device,           std::move(training),
+          std::move(data), std::move(reference), std::move(study), std::move(uncalibrated)};
 }
 
 void write_summary(const FisherJob& job) {
@@ -108,12 +115,12 @@ const std::vector<FisherPart>& fisher_parts() {
   static const std::vector<FisherPart> parts = {
       {"floors", "the least loss on the training images, and memorisation", measure_floors},
       {"curve", "J and its bounds, calibration and z-scores at every noise level", measure_curve},
-      {"integrals", "entropy in nats and bits/dim; what the class tells", measure_integrals},
       {"maps", "pictures of where the information is, pixel by pixel", measure_maps},
       {"spectrum", "eigenvalues and eigen-images of the mean denoiser Jacobian", measure_spectrum},
       {"jacobian", "symmetry, positivity and calibrated uncertainty", measure_jacobian},
       {"dimension", "intrinsic dimension, three ways", measure_dimension},
       {"divergence", "distance to the score of --against, in nats", measure_divergence},
+      {"integrals", "entropy in nats and bits/dim; what the class tells", measure_integrals},
   };
   return parts;
 }

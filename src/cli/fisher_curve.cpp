@@ -4,6 +4,7 @@
 #include "cli/estimate_text.h"
 #include "cli/fisher_alarms.h"
 #include "cli/fisher_job.h"
+#include "cli/level_files.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -23,10 +24,14 @@ std::string level_key(const FisherJob& job, double sigma) {
     }
     weights = fmt::format(" {:.17g}", sum);
   }
-  return fmt::format("{} {} {}{}; {} {} of {}; seed {}, {} images, {} probes, sigma {:.17g}",
-                     job.model.source, job.model.weights, job.model.step, weights, job.data.split,
-                     fingerprint(job.data.set), fingerprint(job.training), job.options.seed,
-                     options.images, options.probes, sigma);
+  std::string calibration;
+  if (!job.options.calibration.empty()) {
+    calibration = fmt::format(" {:.17g}", load_calibration(job.options.calibration).at(sigma));
+  }
+  return fmt::format("{} {}{} {}{}; {} {} of {}; seed {}, {} images, {} probes, sigma {:.17g}",
+                     job.model.source, job.model.weights, calibration, job.model.step, weights,
+                     job.data.split, fingerprint(job.data.set), fingerprint(job.training),
+                     job.options.seed, options.images, options.probes, sigma);
 }
 
 nlohmann::json to_json(const FisherEstimates& level) {

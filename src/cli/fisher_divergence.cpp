@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <array>
-
 #include "cli/estimate_text.h"
 #include "cli/fisher_job.h"
 #include "cli/progress.h"
@@ -67,6 +65,7 @@ void measure_divergence(FisherJob& job) {
         {{"sigma", level.sigma}, {"fisher_divergence", to_json(fd)}});
   }
   const auto nats = divergence.nats();
+  job.path_kl = nats;
   job.summary["divergence"]["nats"] = to_json(nats);
   job.summary["divergence"]["against"] = other.source;
   write_csv(job.path("fisher_divergence.csv"), table);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,7 @@ struct FisherCommand {
   std::string checkpoint;
   std::string weights = "ema";
   MeasuredDenoiser denoiser = MeasuredDenoiser::checkpoint;
+  std::string calibration;
   std::string against;
   std::string against_weights = "ema";
   std::string only;
@@ -45,11 +48,11 @@ struct FisherCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint",
-          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
+    field(self.checkpoint, "checkpoint", kCheckpointHelp);
     field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
     field(self.denoiser, "denoiser",
           "what is measured: checkpoint, empirical (of the training images) or exact (toys)");
+    field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
     field(self.against, "against", "a second checkpoint, for the divergence of the two scores");
     field(self.against_weights, "against_weights", "its weights: raw, ema, or ema-HALFLIFE");
     field(self.only, "only",
@@ -79,9 +82,11 @@ struct FisherJob {
   HeldOut data;       ///< what it is measured on
   FisherReference reference;
   FisherStudy study;
+  std::unique_ptr<Denoiser> uncalibrated = {};  ///< inside model.denoiser, with a calibration
 
   std::vector<MemorisationEstimates> floors = {};
   std::vector<FisherEstimates> levels = {};  ///< of the curve
+  std::optional<Estimate> path_kl = {};      ///< to options.against
   nlohmann::json summary = {};
   std::vector<std::string> alarms = {};
 

@@ -12,6 +12,7 @@
 #include "cli/fisher_job.h"
 #include "cli/fisher_maps.h"
 #include "cli/fisher_spectrum.h"
+#include "cli/likelihood_report.h"
 #include "cli/progress.h"
 #include "core/random.h"
 #include "data/toy_distribution.h"
@@ -39,49 +40,45 @@ void warn_without_plot(const std::string& what, const std::string& reason) {
   if (!reason.empty()) fmt::print(stderr, "warning: no plot of the {}: {}\n", what, reason);
 }
 
-double bits_per_dim(double nats, int64_t dim) {
-  return nats / (static_cast<double>(dim) * std::numbers::ln2);
+/// The entropy of p(x; sigma_min) by one estimate of J.
+Estimate entropy_from(const FisherJob& job, Estimate FisherEstimates::*information) {
+  std::vector<double> sigmas;
+  std::vector<Estimate> values;
+  for (const auto& level : job.levels) {
+    sigmas.push_back(level.sigma);
+    values.push_back(level.*information);
+  }
+  if (values.front().count == 0) return {};  // without probes
+  return fisher_entropy(sigmas, values, *job.reference.gaussian).noised;
 }
 
-struct NamedEntropy {
-  const char* name;
-  const char* meaning;
-  Estimate FisherEstimates::*information;
-};
+void measure_entropies(FisherJob& job, LikelihoodReport& report) {
+  const auto second = entropy_from(job, &FisherEstimates::fisher_info_exp);
+  const auto observed = entropy_from(job, &FisherEstimates::fisher_info_obs);
+  const auto bound = entropy_from(job, &FisherEstimates::fisher_info_low);
+  report.entropy = observed.count > 0 ? observed : second;
+  report.information = InformationNll{.dim = report.dim, .bound = bound};
 
-constexpr NamedEntropy kEntropies[] = {
-    {"second_moment", "from E|s|^2", &FisherEstimates::fisher_info_exp},
-    {"observed", "from -E tr grad s", &FisherEstimates::fisher_info_obs},
-    {"upper_bound", "upper bound, from the loss", &FisherEstimates::fisher_info_low}};
-
-void print_entropies(FisherJob& job, Table& csv) {
-  std::vector<double> sigmas;
-  for (const auto& level : job.levels) sigmas.push_back(level.sigma);
-  Table shown{.columns = {"entropy at sigma_min", "nats", "bits/dim"}};
-  for (const auto& entry : kEntropies) {
-    std::vector<Estimate> information;
-    for (const auto& level : job.levels) information.push_back(level.*entry.information);
-    if (information.front().count == 0) continue;  // without probes
-    const auto entropy = fisher_entropy(sigmas, information, *job.reference.gaussian);
-    const auto bits = scaled(entropy.noised, bits_per_dim(1, job.study.dim()));
-    shown.rows.push_back(
-        {std::string(entry.meaning), with_error(entropy.noised), with_error(bits)});
-    csv.rows.push_back({std::string(entry.name), entropy.noised.value,
-                        entropy.noised.standard_error, bits.value, bits.standard_error,
-                        sigmas.front(), sigmas.back(), static_cast<double>(sigmas.size())});
-    job.summary["entropy"][entry.name] = to_json(entropy.noised);
+  const double bits = 1 / (static_cast<double>(report.dim) * std::numbers::ln2);
+  Table shown{.columns = {"-E ln p(x; sigma_min) from", "nats", "bits/dim"}};
+  for (const auto& [name, nats] : {std::pair{"E|s|^2", second}, std::pair{"-E tr grad s", observed},
+                                   std::pair{"the loss: an upper bound", bound}}) {
+    shown.rows.push_back({std::string(name), with_error(nats), with_error(scaled(nats, bits))});
+    job.summary["entropy_nats"][name] = to_json(nats);
   }
   if (job.reference.exact && job.reference.exact->components() <= 2) {
-    const double exact = job.reference.exact->entropy(sigmas.front());
-    shown.rows.push_back({std::string("exact"), exact, bits_per_dim(exact, job.study.dim())});
+    const double exact = job.reference.exact->entropy(report.sigma_min);
+    shown.rows.push_back({std::string("the exact law"), exact, exact * bits});
   }
-  fmt::print("{}", to_text(shown));
+  fmt::print(
+      "{}densities in model units, images as they are (no dequantisation), sigma_min {:.3g}\n",
+      to_text(shown), report.sigma_min);
 }
 
 /// Of the images of the panel order, where the model knows classes and was told those of the data.
-void print_class_information(FisherJob& job, Table& csv) {
+void measure_class_information(FisherJob& job, LikelihoodReport& report) {
   const auto [x0, labels] = job.study.labelled_panel(job.study.count(), job.data.set.labels);
-  if (!labels.defined()) return;
+  if (!labels.defined() || job.uncalibrated) return;
   const auto batch = job.options.fisher.batch;
   ClassInformation information(job.study.sigmas(), job.study.dim());
   auto rng = make_generator(job.options.seed, "class information", 0, job.device);
@@ -97,9 +94,7 @@ void print_class_information(FisherJob& job, Table& csv) {
   progress.clear();
   const auto nats = information.information();
   const double most = std::log(static_cast<double>(job.model.network->num_classes()));
-  const auto& sigmas = job.study.sigmas();
-  csv.rows.push_back({std::string("class_information"), nats.value, nats.standard_error, Cell(),
-                      Cell(), sigmas.front(), sigmas.back(), static_cast<double>(sigmas.size())});
+  report.class_information = nats;
   job.summary["class_information"] = to_json(nats);
   fmt::print("class information I(c; x): {} nats, of at most ln K = {:.4g}\n", with_error(nats),
              most);
@@ -122,18 +117,28 @@ std::vector<double> FisherJob::detail_sigmas() const {
 
 void measure_integrals(FisherJob& job) {
   if (job.levels.empty()) return;  // nothing without the curve
-  Table csv{.columns = {"quantity", "nats", "nats_se", "bits_per_dim", "bits_per_dim_se",
-                        "sigma_min", "sigma_max", "n_levels"}};
-  if (job.reference.gaussian) print_entropies(job, csv);
-  print_class_information(job, csv);
-  write_csv(job.path("fisher_integrals.csv"), csv);
+  LikelihoodReport report;
+  report.step = job.model.step;
+  report.weights = job.model.weights;
+  report.split = job.data.split;
+  report.images = job.study.count();
+  report.dim = job.study.dim();
+  report.bin_width = job.data.set.images.is_floating_point() ? 1 : kPixelBinWidth;
+  report.sigma_min = job.study.sigmas().front();
+  report.sigma_max = job.study.sigmas().back();
+  report.levels = static_cast<int64_t>(job.levels.size());
+  report.path_kl = job.path_kl;
+  if (job.reference.gaussian) measure_entropies(job, report);
+  measure_class_information(job, report);
+  write_csv(job.path("fisher_integrals.csv"), likelihood_row(report));
 }
 
 void measure_maps(FisherJob& job) {
   const auto folder = job.path("maps");
   make_directory(folder);
   const auto [x0, labels] = job.study.labelled_panel(job.options.panel_images, job.data.set.labels);
-  const auto conditional = labels.defined() ? conditional_denoiser(job.model, labels) : nullptr;
+  const auto conditional =
+      labels.defined() && !job.uncalibrated ? conditional_denoiser(job.model, labels) : nullptr;
   const auto sigmas = job.detail_sigmas();
   LevelProgress progress("maps", static_cast<int64_t>(sigmas.size()));
   write_fisher_maps(folder, *job.model.denoiser, conditional.get(), {x0, {}},

@@ -155,7 +155,7 @@ std::string likelihood_json(const LikelihoodReport& report) {
     json["class_information"] = {{"nats", report.class_information->value},
                                  {"nats_se", report.class_information->standard_error},
                                  {"log_classes", std::log(static_cast<double>(report.classes))},
-                                 {"levels", report.class_levels}};
+                                 {"levels", report.levels}};
   }
   return json.dump(2) + "\n";
 }
@@ -183,7 +183,7 @@ Table likelihood_row(const LikelihoodReport& report) {
   put("split", report.split);
   put("n", static_cast<double>(report.images));
   put("d", static_cast<double>(report.dim));
-  put_estimate("entropy_fisher_nats", std::nullopt, /*in_bits=*/false);
+  put_estimate("entropy_fisher_nats", report.entropy, /*in_bits=*/false);
   put_estimate("nll_it_nats", bound, /*in_bits=*/false);
   put_estimate("nll_it_bpd", bound, /*in_bits=*/true);
   put_estimate("nll_ode_bpd", ode, /*in_bits=*/true);
@@ -192,10 +192,9 @@ Table likelihood_row(const LikelihoodReport& report) {
   put("dequant", to_text(report.dequantization));
   put("sigma_min", report.sigma_min);
   put("sigma_max", report.sigma_max);
-  put("n_levels",
-      report.class_information ? Cell(static_cast<double>(report.class_levels)) : Cell());
+  put("n_levels", report.levels > 0 ? Cell(static_cast<double>(report.levels)) : Cell());
   put_estimate("class_info_nats", report.class_information, /*in_bits=*/false);
-  put("path_kl_to_ref_nats", Cell());
+  put_estimate("path_kl_to_ref_nats", report.path_kl, /*in_bits=*/false);
   return table;
 }
 

@@ -42,9 +42,11 @@ struct LikelihoodReport {
   std::optional<InformationNll> information;
   std::optional<OdeNll> ode;
   ExactNll exact;
+  std::optional<Estimate> entropy;  ///< of p(x; sigma_min), by Fisher integration
+  std::optional<Estimate> path_kl;  ///< to another model's reverse SDE
   std::optional<Estimate> class_information;
   int64_t classes = 0;
-  int64_t class_levels = 0;
+  int64_t levels = 0;  ///< behind the entropy and the class information
 };
 
 /// The numbers, a row each, and below them the conditions that they hold under.

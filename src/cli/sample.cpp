@@ -39,8 +39,7 @@ struct SampleCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint",
-          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
+    field(self.checkpoint, "checkpoint", kCheckpointHelp);
     field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
     field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
     field(self.count, "count", "images to draw, > 0");
