@@ -2,9 +2,40 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "core/error.h"
+
 namespace halcyon {
+
+DdpmSampler::DdpmSampler(ReverseVariance variance, std::optional<LogSigmaTable> eps_mse)
+    : variance_(variance), eps_mse_(std::move(eps_mse)) {
+  if (variance_ == ReverseVariance::optimal && !eps_mse_) {
+    throw ConfigError(
+        "sampler.variance: optimal wants sampler.fisher, the fisher_levels.csv of the model");
+  }
+}
+
+double DdpmSampler::x0_mse(double s) const {
+  const double within = std::min(s, eps_mse_->points().back().sigma);
+  return std::clamp(eps_mse_->at(s), 0.0, 1.0) * within * within;
+}
+
+double DdpmSampler::variance(double s, double u) const {
+  const double s2 = s * s;
+  const double u2 = u * u;
+  const double moved = (s2 - u2) / s2;  // 1 - r
+  switch (variance_) {
+    case ReverseVariance::posterior:
+      return u2 * moved;
+    case ReverseVariance::upper:
+      return (s2 - u2) * (1 + u2) / (1 + s2);
+    case ReverseVariance::optimal:
+      return u2 * moved + moved * moved * x0_mse(s);
+  }
+  TORCH_CHECK(false, "unreachable");
+}
 
 torch::Tensor DdpmSampler::run(Denoiser& denoiser, torch::Tensor x,
                                const std::vector<double>& sigmas, NoiseSource& noise) const {
@@ -13,7 +44,7 @@ torch::Tensor DdpmSampler::run(Denoiser& denoiser, torch::Tensor x,
     const double ratio = sigmas[i + 1] / sigmas[i];
     x = denoised + ratio * ratio * (x - denoised);
     if (sigmas[i + 1] > 0) {
-      x = x + sigmas[i + 1] * std::sqrt(1 - ratio * ratio) * noise.normal_like(x);
+      x = x + std::sqrt(variance(sigmas[i], sigmas[i + 1])) * noise.normal_like(x);
     }
   }
   return x;

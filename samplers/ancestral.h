@@ -1,19 +1,47 @@
 #pragma once
 
+#include <optional>
+
+#include "core/log_sigma_table.h"
+#include "samplers/options.h"
 #include "samplers/sampler.h"
 
 namespace halcyon {
 
-/// DDPM's ancestral sampling (Ho et al. 2020, Algorithm 2 with sigma_t^2 = the posterior variance,
-/// eq. 7).  For x at noise level s and the next level u < s, the posterior of the noising chain
-/// given x_0 = D(x; s) is drawn:
+/// DDPM's ancestral sampling (Ho et al. 2020, Algorithm 2).  For x at noise level s and the next
+/// level u < s, with r = (u / s)^2,
 ///
-///     x' = D + (u / s)^2 (x - D) + u sqrt(1 - (u / s)^2) n
+///     x' = D + r (x - D) + sqrt(variance(s, u)) n,
 ///
-/// the same law in these coordinates for VP and VE processes.  1 NFE per step.
+/// the same law in these coordinates for VP and VE processes.  The step to u = 0 adds no noise.
+/// 1 NFE per step.
 class DdpmSampler final : public Sampler {
+ public:
+  /// eps_mse: E |x_0 - D|^2 / (d sigma^2) over sigma; used, and wanted, by `optimal` only.
+  /// @throws ConfigError for `optimal` without it.
+  explicit DdpmSampler(ReverseVariance variance = ReverseVariance::posterior,
+                       std::optional<LogSigmaTable> eps_mse = {});
+
+  /// The variance of the noise added on the way from s to u, per dimension:
+  ///
+  ///     posterior  u^2 (1 - r): of the noising chain given x_0 (Ho et al. 2020, eq. 7)
+  ///     upper      (s^2 - u^2) (1 + u^2) / (1 + s^2): Ho et al.'s beta_t, best for N(0, I) data
+  ///     optimal    u^2 (1 - r) + (1 - r)^2 E |x_0 - D|^2 / d (Bao et al. 2022)
+  ///
+  /// The last is that of x_u about the mean of the step: the spread of the chain given x_0, and
+  /// that of x_0 about D, which the others leave out or guess.
+  double variance(double s, double u) const;
+
+ private:
   torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,
                     NoiseSource&) const override;
+
+  /// E |x_0 - D|^2 / d at s.  Constant above the table, where the noise hides all of x_0, and s^2
+  /// times a constant below it.
+  double x0_mse(double s) const;
+
+  ReverseVariance variance_;
+  std::optional<LogSigmaTable> eps_mse_;
 };
 
 }  // namespace halcyon

@@ -2,8 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "core/log_sigma_table.h"
 
 namespace halcyon {
 
@@ -15,6 +18,16 @@ inline constexpr std::array<std::pair<GridSpacing, const char*>, 4> enum_names(G
            {GridSpacing::karras, "karras"},
            {GridSpacing::geometric, "geometric"},
            {GridSpacing::vp, "vp"}}};
+}
+
+/// The variance of the noise that a DDPM step adds; samplers/ancestral.h has the equations.
+enum class ReverseVariance { posterior, upper, optimal };
+
+inline constexpr std::array<std::pair<ReverseVariance, const char*>, 3> enum_names(
+    ReverseVariance) {
+  return {{{ReverseVariance::posterior, "posterior"},
+           {ReverseVariance::upper, "upper"},
+           {ReverseVariance::optimal, "optimal"}}};
 }
 
 /// Karras et al. 2022, Algorithm 2; defaults: Table 5 there, ImageNet-64.
@@ -55,6 +68,11 @@ struct SamplerOptions {
   double sigma_min = 0;
   double sigma_max = 0;
   double rho = 7;
+  ReverseVariance variance = ReverseVariance::posterior;
+  std::string fisher = {};
+  /// E |x_0 - D|^2 / (d sigma^2) over sigma, for variance = optimal: no key, but what is in the
+  /// file that `fisher` names.
+  std::optional<LogSigmaTable> eps_mse = {};
   ChurnOptions churn = {};
   LangevinOptions langevin = {};
 
@@ -66,6 +84,10 @@ struct SamplerOptions {
     field(self.sigma_min, "sigma_min", "lowest noise level above 0; 0: that of the model");
     field(self.sigma_max, "sigma_max", "highest noise level; 0: that of the model");
     field(self.rho, "rho", "exponent of the karras grid, > 0");
+    field(self.variance, "variance", "of the noise of a step (ddpm); optimal wants sampler.fisher");
+    field(self.fisher, "fisher",
+          "fisher_levels.csv of the model, for variance = optimal; the exact denoiser of a toy "
+          "needs none");
   }
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {

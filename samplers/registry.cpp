@@ -14,6 +14,10 @@ std::unique_ptr<Sampler> make(const SamplerOptions&) {
   return std::make_unique<T>();
 }
 
+std::unique_ptr<Sampler> make_ddpm(const SamplerOptions& options) {
+  return std::make_unique<DdpmSampler>(options.variance, options.eps_mse);
+}
+
 std::unique_ptr<Sampler> make_edm(const SamplerOptions& options) {
   return std::make_unique<HeunSampler>(options.churn);
 }
@@ -30,8 +34,8 @@ const SamplerEntry& entry_of(const SamplerOptions& options) {
 
 const std::vector<SamplerEntry>& sampler_registry() {
   static const std::vector<SamplerEntry> entries = {
-      {"ddpm", "ancestral sampling, posterior variance (Ho et al. 2020)", 0, GridSpacing::vp, 250,
-       make<DdpmSampler>},
+      {"ddpm", "ancestral sampling, three variances (Ho et al. 2020; Bao et al. 2022)", 0,
+       GridSpacing::vp, 250, make_ddpm},
       {"ddim", "probability-flow ODE, forward Euler, uniform in t (Song et al. 2021)", 1,
        GridSpacing::vp, 100, make<EulerSampler>},
       {"euler", "probability-flow ODE, forward Euler, on the Karras grid", 1, GridSpacing::karras,

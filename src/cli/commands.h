@@ -13,7 +13,9 @@ using Arguments = std::vector<std::string>;
 int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
+int evaluate_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
+int calibrate_command(const Arguments& arguments);
 int inspect_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 

@@ -27,7 +27,7 @@ HeldOut load_held_out(const DataOptions& options, const ImageSet& training_image
     try {
       return {load_image_set(test), "test"};
     } catch (const DataError& error) {
-      fmt::print("Fisher tables are made on training images: {}\n", error.what());
+      fmt::print("no test images, so training images are measured: {}\n", error.what());
     }
   }
   return {training_images, to_text(options.split)};

@@ -2,113 +2,154 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <set>
+#include <sstream>
 
-#include "cli/checkpoint.h"
-#include "cli/command_line.h"
-#include "cli/data_loading.h"
-#include "cli/fisher_report.h"
+#include "cli/evaluation_data.h"
+#include "cli/fisher_job.h"
+#include "cli/interrupt.h"
 #include "cli/machine.h"
-#include "cli/pictures.h"
-#include "cli/progress.h"
+#include "core/empirical_denoiser.h"
 #include "core/error.h"
+#include "core/registry.h"
+#include "core/require.h"
+#include "data/toy_distribution.h"
 #include "io/atomic_file.h"
 
 namespace halcyon {
 namespace {
 
-struct FisherCommand {
-  CommonOptions common;
-  std::string checkpoint;
-  std::string weights = "ema";
-  uint64_t seed = 0;
-  std::string out = "fisher";
-  FisherOptions fisher;
-  MachineOptions machine;
-  DataOptions data;
-
-  template <class Self, class Field>
-  static void fields(Self& self, Field&& field) {
-    CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint",
-          "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
-    field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
-    field(self.seed, "seed", "chooses images, noise and probes: equal for models to be compared");
-    field(self.out, "out", "folder for fisher_levels.csv and the pictures");
-    FisherOptions::fields(self.fisher, field);
-  }
-  template <class Self, class Section>
-  static void sections(Self& self, Section&& section) {
-    section("run", self.machine);
-    section("data", self.data);
-  }
-};
-
 constexpr const char* kUsage =
-    "halcyon fisher --checkpoint RUN_OR_FILE [--data.path P] [--key value ...]";
+    "halcyon fisher --checkpoint RUN_OR_FILE [--data.path P] [--only PART,PART] [--key value ...]";
 
-bool names_key(const Arguments& arguments, const std::string& key) {
-  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
-    return argument == "--" + key || argument.rfind("--" + key + "=", 0) == 0;
-  });
+/// The parts of --only, in their order.
+std::vector<FisherPart> chosen_parts(const std::string& only) {
+  if (only.empty()) return fisher_parts();
+  std::set<std::string> names;
+  std::istringstream words(only);
+  for (std::string name; std::getline(words, name, ',');) {
+    names.insert(find_entry(fisher_parts(), name, "only").name);
+  }
+  std::vector<FisherPart> parts;
+  for (const auto& part : fisher_parts()) {
+    if (names.count(part.name) > 0) parts.push_back(part);
+  }
+  return parts;
 }
 
-/// The data that the command line names; what it leaves open is as the model was trained, but for
-/// the part: the test part, if there is one.
-HeldOut load_data(const Arguments& arguments, const Model& model) {
+/// The model that is measured but for its denoiser: for `empirical` that waits for the images.
+Model load_measured(FisherCommand& command, torch::Device device) {
+  if (command.denoiser == MeasuredDenoiser::exact) {
+    return load_model("toy:" + std::string(find_toy(command.data.path).name), "", -1, device);
+  }
+  const bool needed = command.denoiser == MeasuredDenoiser::checkpoint;
+  if (!needed && command.checkpoint.empty()) return {};
+  return load_model(command.checkpoint, command.weights, /*label=*/-1, device);
+}
+
+/// The data that the command line names; what it leaves open is as the model was trained.
+DataOptions data_options(const Arguments& arguments, const Model& model) {
   FisherCommand command;
   command.data = model.recipe.data;
-  command.data.limit = 0;  // of the training images
-  command.data.labels = false;
   parse_command_line(kUsage, command, arguments);
-  const auto set = load_with_warnings(command.data);
-  if (names_key(arguments, "data.split")) return {set, to_text(command.data.split)};
-  return load_held_out(command.data, set);
+  return command.data;
 }
 
-void require_shape(const ImageSet& set, const Model& model) {
-  const auto found = set.images.sizes().slice(1);
-  const std::vector<int64_t> wanted = {model.shape.channels, model.shape.height, model.shape.width};
-  if (found == torch::IntArrayRef(wanted)) return;
-  throw DataError(fmt::format(
-      "data.path: images of {}x{}x{} do not fit the model's {}x{}x{}; want data.channels and "
-      "data.size of the model",
-      found[0], found[1], found[2], wanted[0], wanted[1], wanted[2]));
+HeldOut measured_images(const Arguments& arguments, DataOptions options, const ImageSet& training) {
+  if (names_key(arguments, "data.split")) return {training, to_text(options.split)};
+  options.limit = 0;  // of the training images
+  options.labels = training.labels.defined();
+  return load_held_out(options, training);
+}
+
+void become_empirical(Model& model, const ImageSet& training) {
+  const auto& sizes = training.images.sizes();
+  model.shape = {sizes[1], sizes[2], sizes[3]};
+  model.source = fmt::format("empirical denoiser of {} images", sizes[0]);
+  model.weights = "empirical";
+  model.step = 0;
+  model.denoiser = std::make_unique<EmpiricalDenoiser>(to_model_units(training.images));
+}
+
+FisherJob prepare(FisherCommand& command, const Arguments& arguments) {
+  const auto device = set_up_machine(command.machine);
+  auto model = load_measured(command, device);
+  command.data = data_options(arguments, model);
+  auto training = load_with_warnings(command.data);
+  if (command.denoiser == MeasuredDenoiser::empirical) become_empirical(model, training);
+  auto data = measured_images(arguments, command.data, training);
+  require_shape(data.set, model);
+  auto reference = fisher_reference(training, command.data.path);
+  FisherStudy study(data.set, mean_image(training), command.fisher, model.range, command.seed,
+                    device);
+  study.require_enough_images();
+  return {command,         std::move(model),     device,          std::move(training),
+          std::move(data), std::move(reference), std::move(study)};
+}
+
+void write_summary(const FisherJob& job) {
+  nlohmann::json summary = job.summary;
+  summary["source"] = job.model.source;
+  summary["weights"] = job.model.weights;
+  summary["step"] = job.model.step;
+  summary["split"] = job.data.split;
+  summary["data"] = fingerprint(job.data.set);
+  summary["images_per_level"] = job.study.count();
+  summary["dim"] = job.study.dim();
+  summary["seed"] = job.options.seed;
+  summary["halcyon"] = HALCYON_VERSION;
+  summary["alarms"] = job.alarms;
+  write_file_atomically(job.path("fisher_summary.json"), summary.dump(2) + "\n");
 }
 
 }  // namespace
+
+const std::vector<FisherPart>& fisher_parts() {
+  static const std::vector<FisherPart> parts = {
+      {"floors", "the least loss on the training images, and memorisation", measure_floors},
+      {"curve", "J and its bounds, calibration and z-scores at every noise level", measure_curve},
+      {"integrals", "entropy in nats and bits/dim; what the class tells", measure_integrals},
+      {"maps", "pictures of where the information is, pixel by pixel", measure_maps},
+      {"spectrum", "eigenvalues and eigen-images of the mean denoiser Jacobian", measure_spectrum},
+      {"jacobian", "symmetry, positivity and calibrated uncertainty", measure_jacobian},
+      {"dimension", "intrinsic dimension, three ways", measure_dimension},
+      {"divergence", "distance to the score of --against, in nats", measure_divergence},
+  };
+  return parts;
+}
+
+void stop_if_interrupted() {
+  if (InterruptGuard::signal() != 0) throw Interrupted{InterruptGuard::signal()};
+}
 
 int fisher_command(const Arguments& arguments) {
   FisherCommand command;
   if (!parse_command_line(kUsage, command, arguments)) return 0;
   check_options(command.fisher);
-  const auto device = set_up_machine(command.machine);
-  auto model = load_model(command.checkpoint, command.weights, /*label=*/-1, device);
-  const auto data = load_data(arguments, model);
-  require_shape(data.set, model);
+  require_option(command.detail_levels >= 2, "detail_levels", "a whole number >= 2",
+                 command.detail_levels);
+  require_option(command.detail_images >= 4, "detail_images", "a whole number >= 4",
+                 command.detail_images);
+  require_option(command.panel_images > 0, "panel_images", "a whole number > 0",
+                 command.panel_images);
+  const auto parts = chosen_parts(command.only);
   make_directory(command.out);  // before the long part: a bad folder costs no work
+  auto job = prepare(command, arguments);
 
-  const auto x0 = choose_images(data.set, command.fisher.images, command.seed).to(device);
-  Progress progress("Fisher", "levels", command.fisher.levels);
-  const auto levels = measure_levels(*model.denoiser, x0, command.fisher, model.range.sigma_min,
-                                     model.range.sigma_max, command.seed,
-                                     [&](int64_t done) { progress.update(done); });
-  progress.clear();
-
-  const auto reference = fisher_reference(
-      data.set, command.data.path.empty() ? model.recipe.data.path : command.data.path);
-  write_csv(command.out + "/fisher_levels.csv",
-            fisher_table(levels, {model.step, data.split, model.weights}, reference));
-  if (!reference.gaussian) {
-    fmt::print(stderr, "warning: no Gaussian reference: want more than {} images, got {}\n",
-               x0[0].numel(), data.set.images.size(0));
+  const InterruptGuard interrupt;
+  try {
+    for (const auto& part : parts) {
+      part.run(job);
+      stop_if_interrupted();
+    }
+  } catch (const Interrupted& interrupted) {
+    fmt::print("stopped by signal {}; the same command goes on from the level it was at\n",
+               interrupted.signal);
+    return 128 + interrupted.signal;
   }
-  const auto reason = plot_fisher(command.out, levels, reference);
-  if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
-  write_denoising_picture(command.out + "/denoising.png", *model.denoiser, x0, command.seed);
-  fmt::print("{} ({} weights, step {}) on {} {} images; J in 1 / (model units)^2\n{}", model.source,
-             model.weights, model.step, x0.size(0), data.split,
-             to_text(fisher_summary(levels, reference)));
-  fmt::print("{}/fisher_levels.csv, {}/fisher_information.png\n", command.out, command.out);
+  for (const auto& alarm : job.alarms) fmt::print("alarm: {}\n", alarm);
+  write_summary(job);
+  fmt::print("{}: fisher_summary.json and what it was made of\n", command.out);
   return 0;
 }
 

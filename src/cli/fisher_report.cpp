@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/estimate_text.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "data/toy_distribution.h"
+#include "fisher/fisher_level.h"
 #include "io/plots.h"
 
 namespace halcyon {
@@ -81,7 +83,7 @@ void add_checks(RowBuilder& row, const FisherEstimates& level) {
   row.number("mean_score_ratio", level.mean_score_ratio);
   row.number("mean_score_z", level.mean_score_z);
   row.estimate("virial", level.virial);
-  row.number("virial_z", (level.virial.value - 1) / level.virial.standard_error);
+  row.number("virial_z", level.virial_z());
   row.number("consistency_z", level.consistency_z);
   const bool probed = level.probes > 0;
   row.optional("dsm_minus_ism_minus_const_z",
@@ -156,6 +158,24 @@ std::vector<PlotSeries> information_series(const std::vector<FisherEstimates>& l
   return series;
 }
 
+/// `count` images spread evenly over all.
+torch::Tensor evenly_chosen(const torch::Tensor& images, int64_t count) {
+  const auto position = torch::arange(count, torch::kFloat64) / static_cast<double>(count);
+  return images.index_select(
+      0, (position * static_cast<double>(images.size(0))).floor().to(torch::kInt64));
+}
+
+/// What the training images allow at most, in the mean over sets of them: j <= 1 - mmse(P_N).
+PlotSeries upper_limit(const std::vector<MemorisationEstimates>& floors) {
+  PlotSeries series{.title = "upper limit from the training images", .x = {}, .y = {}};
+  series.dashed = true;
+  for (const auto& floor : floors) {
+    series.x.push_back(floor.sigma);
+    series.y.push_back(1 - floor.floor.value);
+  }
+  return series;
+}
+
 }  // namespace
 
 FisherReference fisher_reference(const ImageSet& set, const std::string& data_path) {
@@ -163,46 +183,16 @@ FisherReference fisher_reference(const ImageSet& set, const std::string& data_pa
   const int64_t dim = set.images[0].numel();
   const int64_t count = std::min(set.images.size(0), kMostImages);
   if (dim <= kMostDimensions && count > dim) {
-    reference.gaussian = fit_gaussian(choose_images(set, count, /*seed=*/0));
+    reference.gaussian = fit_gaussian(to_model_units(evenly_chosen(set.images, count)));
   }
   if (is_toy(data_path)) reference.exact = find_toy(data_path).make();
   return reference;
 }
 
-torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed) {
-  auto rng = make_generator(seed, "evaluation images");
-  const auto order = torch::randperm(set.images.size(0), rng, torch::kInt64);
-  return to_model_units(
-      set.images.index_select(0, order.narrow(0, 0, std::min(count, order.size(0)))));
-}
-
-std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const torch::Tensor& x0,
-                                            const FisherOptions& options, double model_sigma_min,
-                                            double model_sigma_max, uint64_t seed,
-                                            const std::function<void(int64_t)>& on_level) {
-  if (x0.size(0) < 2) throw DataError("fisher: want at least 2 images, got 1");
-  const auto sigmas =
-      log_spaced_levels(std::max(options.sigma_min, model_sigma_min),
-                        std::min(options.sigma_max, model_sigma_max), options.levels);
-  std::vector<FisherEstimates> levels;
-  for (const double sigma : sigmas) {
-    const auto k = static_cast<int64_t>(levels.size());
-    auto noise_rng = make_generator(seed, "fisher noise", k, x0.device());
-    auto probe_rng = make_generator(seed, "fisher probes", k, x0.device());
-    const auto noise = torch::randn(x0.sizes(), noise_rng, x0.options());
-    FisherLevel level(sigma, x0[0].numel(), options.probes);
-    for (int64_t begin = 0; begin < x0.size(0); begin += options.batch) {
-      const int64_t size = std::min(options.batch, x0.size(0) - begin);
-      level.add(denoiser, x0.narrow(0, begin, size), noise.narrow(0, begin, size), probe_rng);
-    }
-    levels.push_back(level.estimates());
-    on_level(static_cast<int64_t>(levels.size()));
-  }
-  return levels;
-}
-
 Table fisher_table(const std::vector<FisherEstimates>& levels, const FisherContext& context,
-                   const FisherReference& reference) {
+                   const FisherReference& reference,
+                   const std::vector<MemorisationEstimates>& floors) {
+  TORCH_CHECK(floors.empty() || floors.size() == levels.size(), "floors of other levels");
   Table table;
   for (size_t k = 0; k < levels.size(); ++k) {
     RowBuilder row;
@@ -210,6 +200,10 @@ Table fisher_table(const std::vector<FisherEstimates>& levels, const FisherConte
     add_information(row, levels[k]);
     add_checks(row, levels[k]);
     add_references(row, levels[k], reference);
+    const auto floor = floors.empty() ? MemorisationEstimates() : floors[k];
+    row.estimate("empirical_floor", floor.floor);
+    row.estimate("fd_upper", floor.excess);
+    row.estimate("memorisation", floor.memorisation);
     row.add_to(table);
   }
   return table;
@@ -217,9 +211,6 @@ Table fisher_table(const std::vector<FisherEstimates>& levels, const FisherConte
 
 Table fisher_summary(const std::vector<FisherEstimates>& levels, const FisherReference& reference) {
   Table table;
-  const auto with_error = [](const Estimate& e) {
-    return e.count > 0 ? fmt::format("{:.4g} +- {:.1g}", e.value, e.standard_error) : "-";
-  };
   for (const auto& level : levels) {
     RowBuilder row;
     row.number("sigma", level.sigma);
@@ -231,15 +222,16 @@ Table fisher_summary(const std::vector<FisherEstimates>& levels, const FisherRef
     }
     if (reference.exact) row.number("exact", reference.exact->fisher_information(level.sigma));
     row.text("eps mse", with_error(level.eps_mse));
-    row.text("calibration", with_error(level.score_calibration));
-    row.number("mean score z", level.mean_score_z);
+    row.text("c*", with_error(level.score_calibration));
+    row.number("mean z", level.mean_score_z);
     row.add_to(table);
   }
   return table;
 }
 
 std::string plot_fisher(const std::string& folder, const std::vector<FisherEstimates>& levels,
-                        const FisherReference& reference) {
+                        const FisherReference& reference,
+                        const std::vector<MemorisationEstimates>& floors) {
   const auto dim = static_cast<double>(levels.front().dim);
   Plot information{.title = "Fisher information of the noised data",
                    .x_label = "noise level sigma (model units)",
@@ -254,6 +246,7 @@ std::string plot_fisher(const std::string& folder, const std::vector<FisherEstim
                 .y_label = "j = sigma^2 J / d  (bars: 2 standard errors)",
                 .log_x = true};
   fraction.series = information_series(levels, reference, [&](double s) { return dim / (s * s); });
+  if (!floors.empty()) fraction.series.push_back(upper_limit(floors));
   std::string reasons;
   for (const auto& [name, plot] :
        {std::pair{"fisher_information", &information}, std::pair{"fisher_fraction", &fraction}}) {

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/gaussian_mixture.h"
 #include "data/image_set.h"
-#include "fisher/fisher_level.h"
-#include "fisher/fisher_options.h"
+#include "fisher/fisher_estimates.h"
+#include "fisher/memorisation.h"
 #include "io/table.h"
 
 namespace halcyon {
@@ -22,19 +21,6 @@ struct FisherReference {
 
 FisherReference fisher_reference(const ImageSet& set, const std::string& data_path);
 
-/// `count` images of the set (all if it has fewer), chosen by `seed`, in model units.
-torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed);
-
-/// A denoiser measured at every level of `options` that lies in [model_sigma_min, model_sigma_max],
-/// on the images x0 [N, C, H, W].  Level k of a seed sees the same noise, whatever the network, the
-/// batch and the probes.
-/// `on_level` is called with the number of levels done.  @throws ConfigError for options out of
-/// range.
-std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const torch::Tensor& x0,
-                                            const FisherOptions& options, double model_sigma_min,
-                                            double model_sigma_max, uint64_t seed,
-                                            const std::function<void(int64_t)>& on_level);
-
 /// Where a table comes from: its first columns.
 struct FisherContext {
   int64_t step = 0;
@@ -42,9 +28,11 @@ struct FisherContext {
   std::string weights;  ///< raw, ema, ...
 };
 
-/// Every column of fisher_levels.csv (docs/fisher_levels.md), a row a level.
+/// Every column of fisher_levels.csv (docs/fisher_levels.md), a row a level.  `floors`: of the same
+/// levels, or empty.
 Table fisher_table(const std::vector<FisherEstimates>& levels, const FisherContext& context,
-                   const FisherReference& reference);
+                   const FisherReference& reference,
+                   const std::vector<MemorisationEstimates>& floors = {});
 
 /// The columns that people look at first, with their standard errors.
 Table fisher_summary(const std::vector<FisherEstimates>& levels, const FisherReference& reference);
@@ -52,6 +40,7 @@ Table fisher_summary(const std::vector<FisherEstimates>& levels, const FisherRef
 /// `folder`/fisher_information.png (J and its bounds) and `folder`/fisher_fraction.png (j).
 /// Returns why a picture could not be made; empty if all were.
 std::string plot_fisher(const std::string& folder, const std::vector<FisherEstimates>& levels,
-                        const FisherReference& reference);
+                        const FisherReference& reference,
+                        const std::vector<MemorisationEstimates>& floors = {});
 
 }  // namespace halcyon

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "cli/command_line.h"
+#include "cli/fisher_job.h"
 #include "core/preconditioning.h"
 #include "core/registry.h"
 #include "data/registry.h"
@@ -40,6 +41,7 @@ const std::vector<Catalogue>& catalogues() {
       {"preconditionings", "preconditioning.name", [] { print_rows(preconditioning_registry()); }},
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
+      {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
   };
   return entries;
 }
@@ -56,8 +58,9 @@ int list_command(const Arguments& arguments) {
   const auto help = OptionSet(command).help();
   const auto names = OptionSet(command).read_command_line(arguments);
   if (command.common.help) {
-    fmt::print("usage: halcyon list [samplers|models|preconditionings|datasets|toys ...]\n{}",
-               help);
+    fmt::print(
+        "usage: halcyon list [samplers|models|preconditionings|datasets|toys|fisher ...]\n{}",
+        help);
     return 0;
   }
   for (const auto& name : names) print_catalogue(find_entry(catalogues(), name, "halcyon list"));

@@ -23,7 +23,10 @@ const std::vector<Command>& commands() {
       {"train", "train a score network on images", halcyon::train_command},
       {"sample", "draw images from a checkpoint", halcyon::sample_command},
       {"fisher", "measure the Fisher information of the data score", halcyon::fisher_command},
+      {"evaluate", "measure the likelihood of images under a model", halcyon::evaluate_command},
       {"report", "show a run on one HTML page", halcyon::report_command},
+      {"calibrate", "fit a multiplier of the score at every noise level",
+       halcyon::calibrate_command},
       {"inspect", "describe a checkpoint, a run or a data set", halcyon::inspect_command},
       {"list", "list samplers, models, data formats and the rest", halcyon::list_command},
   };

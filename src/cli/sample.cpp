@@ -3,12 +3,15 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
+#include "cli/level_files.h"
 #include "cli/machine.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
+#include "core/calibrated_denoiser.h"
 #include "core/error.h"
 #include "core/registry.h"
 #include "data/image_set.h"
@@ -23,6 +26,7 @@ struct SampleCommand {
   CommonOptions common;
   std::string checkpoint;
   std::string weights = "ema";
+  std::string calibration;
   int64_t count = 64;
   uint64_t seed = 0;
   std::string out = "samples";
@@ -38,6 +42,7 @@ struct SampleCommand {
     field(self.checkpoint, "checkpoint",
           "run directory, step directory, .safetensors file, or toy:NAME for its exact denoiser");
     field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
+    field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
     field(self.count, "count", "images to draw, > 0");
     field(self.seed, "seed", "image k of a seed is the same whatever the count and batch");
     field(self.out, "out", "folder for the images, grid.png and samples.json");
@@ -58,10 +63,11 @@ struct Drawn {
   double seconds;
 };
 
-Drawn draw(const SampleCommand& command, Model& model, torch::Device device) {
+Drawn draw(const SampleCommand& command, const Model& model, Denoiser& denoiser,
+           torch::Device device) {
   const auto sigmas = make_grid(command.sampler, model.range);
   const auto sampler = make_sampler(command.sampler);
-  CountingDenoiser counted(*model.denoiser);
+  CountingDenoiser counted(denoiser);
   Progress progress("sampling", "images", command.count);
   std::vector<torch::Tensor> parts;
   int64_t batches = 0;
@@ -83,6 +89,7 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
       command.sampler.grid == GridSpacing::by_sampler ? entry.grid : command.sampler.grid;
   const auto sigmas = make_grid(command.sampler, model.range);
   const nlohmann::ordered_json summary = {{"sampler", command.sampler.name},
+                                          {"variance", to_text(command.sampler.variance)},
                                           {"steps", sigmas.size() - 1},
                                           {"grid", to_text(grid)},
                                           {"sigma_min", sigmas[sigmas.size() - 2]},
@@ -94,6 +101,7 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
                                           {"label", command.label},
                                           {"checkpoint", model.source},
                                           {"weights", model.weights},
+                                          {"calibration", command.calibration},
                                           {"step", model.step}};
   write_file_atomically(command.out + "/samples.json", summary.dump(2) + "\n");
 }
@@ -112,10 +120,16 @@ int sample_command(const Arguments& arguments) {
   }
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.checkpoint, command.weights, command.label, device);
+  load_sampler_table(command.sampler, model.source, model.range);
+  std::optional<CalibratedDenoiser> calibrated;
+  if (!command.calibration.empty()) {
+    calibrated.emplace(*model.denoiser, load_calibration(command.calibration));
+  }
   make_sampler(command.sampler);  // bad options are refused before anything is written
   make_grid(command.sampler, model.range);
   make_directory(command.out);
-  const auto drawn = draw(command, model, device);
+  const auto drawn = draw(
+      command, model, calibrated ? static_cast<Denoiser&>(*calibrated) : *model.denoiser, device);
 
   if (!torch::isfinite(drawn.x).all().item<bool>()) {
     throw NonFiniteError("the samples are not finite numbers: want other sampler options");

@@ -6,6 +6,7 @@
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
+#include "cli/level_files.h"
 #include "cli/machine.h"
 #include "cli/training_session.h"
 #include "core/error.h"
@@ -89,6 +90,7 @@ int train_command(const Arguments& arguments) {
   TrainCommand command;
   if (!read_options(arguments, command)) return 0;
   auto& options = command.run;
+  load_sampler_table(options.sampler, /*source=*/"", ModelRange());
   check_options(options);
   const auto device = set_up_machine(options.machine);
 
@@ -103,8 +105,7 @@ int train_command(const Arguments& arguments) {
 
   auto directory =
       command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
-  TrainingSession session(options, std::move(directory), images, held_out.set, held_out.split,
-                          device);
+  TrainingSession session(options, std::move(directory), images, held_out, device);
   if (command.resume) session.resume();
   write_file_atomically(options.run.dir + "/config.ini", config);
   Arguments full = {"halcyon", "train"};

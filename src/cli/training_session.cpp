@@ -7,12 +7,17 @@
 #include "cli/interrupt.h"
 #include "cli/pictures.h"
 #include "cli/report.h"
+#include "config/text_value.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "io/plots.h"
 
 namespace halcyon {
 namespace {
+
+// In log.safetensors.
+constexpr const char* kLossPrefix = "loss.";
+constexpr const char* kBinsPrefix = "bins.";
 
 ImageShape shape_of(const ImageSet& set) {
   return {set.images.size(1), set.images.size(2), set.images.size(3)};
@@ -32,27 +37,28 @@ std::shared_ptr<ScoreNetwork> seeded_network(const Recipe& recipe, const ImageSe
 }  // namespace
 
 TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory directory,
-                                 ImageSet images, ImageSet held_out, std::string held_out_split,
-                                 torch::Device device)
+                                 ImageSet images, const HeldOut& held_out, torch::Device device)
     : options_(options),
       directory_(std::move(directory)),
       images_(std::move(images)),
-      held_out_(std::move(held_out)),
-      held_out_split_(std::move(held_out_split)),
+      held_out_split_(held_out.split),
       device_(device),
       shape_(shape_of(images_)),
       preconditioning_(make_preconditioning(options.recipe.preconditioning)),
       range_(model_range(*preconditioning_, options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
       state_(seeded_network(options.recipe, images_), options.recipe.ema,
-             options.recipe.randomness.seed, device),
+             options.recipe.randomness.seed, device, options.recipe.loss.adaptive),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
       fingerprint_(fingerprint(images_)),
       reference_(options.run.fisher_every > 0 ? fisher_reference(images_, options.recipe.data.path)
                                               : FisherReference()),
-      fisher_images_(choose_images(held_out_, options.fisher.images, options.recipe.randomness.seed)
-                         .to(device)) {
+      study_(held_out.set, mean_image(images_), options.fisher, range_,
+             options.recipe.randomness.seed, device),
+      training_bins_(study_.sigmas().front(), study_.sigmas().back(), options.fisher.levels,
+                     study_.dim(), study_.mean_image()) {
+  if (options.run.fisher_every > 0) study_.require_enough_images();
   fmt::print("{} parameters on {} images of {}x{}x{}\n", state_.parameters.count(),
              images_.images.size(0), shape_.channels, shape_.height, shape_.width);
 }
@@ -63,7 +69,9 @@ void TrainingSession::resume() {
     const auto folder = directory_.checkpoint(steps.back());
     require_same_recipe(folder, options_.recipe, fingerprint_);
     load_training_checkpoint(folder, state_);
-    loss_window_.load(read_safetensors(folder + "/log.safetensors").tensors);
+    const auto log = read_safetensors(folder + "/log.safetensors").tensors;
+    loss_window_.load(with_prefix(log, kLossPrefix));
+    training_bins_.load(with_prefix(log, kBinsPrefix));
   }
   MetricsLog::truncate_after_step(directory_.metrics_csv(), directory_.metrics_jsonl(),
                                   state_.step);
@@ -112,7 +120,11 @@ bool TrainingSession::due(int64_t every) const {
 }
 
 bool TrainingSession::after_step(const StepReport& report) {
-  loss_window_.add(torch::stack({report.loss.weighted, report.loss.error}, 1));
+  const auto& loss = report.loss;
+  loss_window_.add(torch::stack({loss.weighted, loss.error}, 1));
+  if (options_.run.fisher_every > 0) {
+    training_bins_.add({report.x0, loss.noise, loss.sigma, loss.denoised});
+  }
   if (due(options_.run.log_every)) log_row(report);
   progress_->update(report.step,
                     fmt::format("{:.0f} images/s  loss {:.4f}  grad {:.3f}",
@@ -161,7 +173,7 @@ void TrainingSession::draw_samples_picture() {
                   {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
                   options_.recipe.randomness.seed, /*first=*/0, device_);
   write_sample_grid(directory_.samples(state_.step), x);
-  write_denoising_picture(directory_.plot("denoising"), denoiser, fisher_images_,
+  write_denoising_picture(directory_.plot("denoising"), denoiser, study_.panel(4),
                           options_.recipe.randomness.seed);
 }
 
@@ -169,24 +181,29 @@ void TrainingSession::measure_fisher() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
-  const auto levels =
-      measure_levels(denoiser, fisher_images_, options_.fisher, range_.sigma_min, range_.sigma_max,
-                     options_.recipe.randomness.seed, [](int64_t) {});
-  const FisherContext context{state_.step, held_out_split_, "ema"};
-  append_csv(directory_.fisher_levels(), fisher_table(levels, context, reference_));
+  const auto levels = measure_levels(denoiser, study_, [](int64_t) {});
+  const auto table = [&](const std::vector<FisherEstimates>& estimates, const FisherContext& of) {
+    if (!estimates.empty()) {
+      append_csv(directory_.fisher_levels(), fisher_table(estimates, of, reference_));
+    }
+  };
+  table(training_bins_.estimates(), {state_.step, to_text(options_.recipe.data.split), "raw"});
+  training_bins_.clear();
+  table(levels, {state_.step, held_out_split_, "ema"});
   const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);
   if (progress_) progress_->clear();
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
   if (state_.step == options_.recipe.training.steps) {
-    fmt::print("Fisher information of the noised data on {} {} images (EMA weights):\n{}",
-               fisher_images_.size(0), held_out_split_,
-               to_text(fisher_summary(levels, reference_)));
+    fmt::print("Fisher information of the noised data on {} {} images a level (EMA weights):\n{}",
+               study_.count(), held_out_split_, to_text(fisher_summary(levels, reference_)));
   }
 }
 
 void TrainingSession::checkpoint() {
   auto files = checkpoint_files(state_, options_.recipe, shape_, fingerprint_);
-  files["log.safetensors"] = {loss_window_.state(), {}};
+  auto& log = files["log.safetensors"].tensors;
+  insert_with_prefix(log, kLossPrefix, loss_window_.state());
+  insert_with_prefix(log, kBinsPrefix, training_bins_.state());
   directory_.save_checkpoint(state_.step, files, options_.run.keep_checkpoints);
 }
 

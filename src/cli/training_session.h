@@ -5,11 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "cli/data_loading.h"
 #include "cli/fisher_report.h"
+#include "cli/fisher_study.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "core/preconditioning.h"
 #include "data/batch_stream.h"
+#include "fisher/sigma_bins.h"
 #include "io/metrics_log.h"
 #include "io/run_directory.h"
 #include "samplers/registry.h"
@@ -21,9 +24,9 @@ namespace halcyon {
 /// resolved: nothing in them is left to be found out.
 class TrainingSession {
  public:
-  /// `held_out` are the images that the Fisher table is made of, from the split of that name.
+  /// The Fisher table is made of images of `held_out`.
   TrainingSession(const TrainingRun& options, RunDirectory directory, ImageSet images,
-                  ImageSet held_out, std::string held_out_split, torch::Device device);
+                  const HeldOut& held_out, torch::Device device);
 
   /// Goes back to the newest checkpoint of the run directory, drops what was logged after it, and
   /// makes the pictures and the table of its step again where they are due.
@@ -46,7 +49,6 @@ class TrainingSession {
   TrainingRun options_;
   RunDirectory directory_;
   ImageSet images_;
-  ImageSet held_out_;
   std::string held_out_split_;
   torch::Device device_;
   ImageShape shape_;
@@ -58,7 +60,8 @@ class TrainingSession {
   SampleMoments loss_window_;  // since the last row
   std::string fingerprint_;
   FisherReference reference_;
-  torch::Tensor fisher_images_;
+  FisherStudy study_;
+  SigmaBins training_bins_;  // since the last Fisher table
   std::optional<Progress> progress_;
 };
 

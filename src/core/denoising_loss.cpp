@@ -41,14 +41,23 @@ torch::Tensor DenoisingScoreMatching::quantile(const torch::Tensor& u) const {
   TORCH_CHECK(false, "unreachable");
 }
 
-torch::Tensor DenoisingScoreMatching::draw_sigma(int64_t count, const torch::Tensor& like,
-                                                 at::Generator& rng) const {
+torch::Tensor DenoisingScoreMatching::draw_uniform(int64_t count, const torch::Tensor& like,
+                                                   at::Generator& rng) {
   const auto options = torch::TensorOptions(torch::kFloat64).device(like.device());
   const auto offset = torch::rand({1}, rng, options);
   const auto strata = torch::arange(count, options) / static_cast<double>(count);
+  return (strata + offset).remainder(1.0);
+}
+
+torch::Tensor DenoisingScoreMatching::sigma_at(const torch::Tensor& u,
+                                               const torch::Tensor& like) const {
   // Within 1e-9 of 0 and 1 the normal quantile is still finite: |ln sigma - p_mean| < 6 p_std.
-  const auto u = (strata + offset).remainder(1.0).clamp(1e-9, 1 - 1e-9);
-  return quantile(u).to(like.scalar_type());
+  return quantile(u.clamp(1e-9, 1 - 1e-9)).to(like.scalar_type());
+}
+
+torch::Tensor DenoisingScoreMatching::draw_sigma(int64_t count, const torch::Tensor& like,
+                                                 at::Generator& rng) const {
+  return sigma_at(draw_uniform(count, like, rng), like);
 }
 
 DenoisingLoss DenoisingScoreMatching::loss(Denoiser& denoiser, const torch::Tensor& x0,
@@ -58,11 +67,11 @@ DenoisingLoss DenoisingScoreMatching::loss(Denoiser& denoiser, const torch::Tens
   const auto error = (denoised - x0).square().flatten(1).mean(1);
   switch (options_.weighting) {
     case LossWeighting::edm:
-      return {sigma, error, (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error};
+      return {sigma, error, (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error, noise, denoised};
     case LossWeighting::epsilon:
-      return {sigma, error, error / sigma.square()};
+      return {sigma, error, error / sigma.square(), noise, denoised};
     case LossWeighting::x0:
-      return {sigma, error, error};
+      return {sigma, error, error, noise, denoised};
   }
   TORCH_CHECK(false, "unreachable");
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/adaptive_noise.h"
 #include "core/denoiser.h"
 #include "core/preconditioning.h"
 
@@ -34,6 +35,7 @@ struct LossOptions {
   LossWeighting weighting = LossWeighting::edm;
   double p_mean = -1.2;
   double p_std = 1.2;
+  AdaptiveNoiseOptions adaptive;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -43,6 +45,7 @@ struct LossOptions {
     field(self.weighting, "weighting", "lambda(sigma) of the score error");
     field(self.p_mean, "p_mean", "mean of ln sigma (lognormal)");
     field(self.p_std, "p_std", "standard deviation of ln sigma (lognormal), > 0");
+    AdaptiveNoiseOptions::fields(self.adaptive, field);
   }
 };
 
@@ -51,6 +54,8 @@ struct DenoisingLoss {
   torch::Tensor sigma;     ///< [B] noise level of each sample
   torch::Tensor error;     ///< [B] |D(x_0 + sigma n; sigma) - x_0|^2 / dim
   torch::Tensor weighted;  ///< [B] its mean is the training objective
+  torch::Tensor noise;     ///< n, shaped as x_0
+  torch::Tensor denoised;  ///< D(x_0 + sigma n; sigma), shaped as x_0
 };
 
 /// Denoising score matching (Vincent 2011): an estimate of the Fisher divergence between the
@@ -69,10 +74,15 @@ class DenoisingScoreMatching {
   /// @throws ConfigError unless p_std > 0.
   DenoisingScoreMatching(const LossOptions& options, const PreconditioningOptions& preconditioning);
 
-  /// [count] noise levels on `like`'s device and type: quantiles at (u + i / count) mod 1 with one
-  /// uniform u, so that each is drawn from the distribution and a batch covers all of it
-  /// (the low-discrepancy sampler of Kingma et al. 2021).
+  /// [count] noise levels on `like`'s device and type: sigma_at() of draw_uniform().
   torch::Tensor draw_sigma(int64_t count, const torch::Tensor& like, at::Generator& rng) const;
+
+  /// [count] float64 on `like`'s device: (u + i / count) mod 1 with one uniform u, so that each is
+  /// uniform and a batch covers all of [0, 1) (the low-discrepancy sampler of Kingma et al. 2021).
+  static torch::Tensor draw_uniform(int64_t count, const torch::Tensor& like, at::Generator& rng);
+
+  /// The quantiles u [B] in [0, 1) of the distribution, as noise levels of `like`'s type.
+  torch::Tensor sigma_at(const torch::Tensor& u, const torch::Tensor& like) const;
 
   /// Draws n for the clean batch x0 [B, ...] at the levels sigma [B] and measures the error left.
   DenoisingLoss loss(Denoiser& denoiser, const torch::Tensor& x0, const torch::Tensor& sigma,

@@ -58,22 +58,44 @@ double GaussianMixture::trace_precision(double sigma) const {
   return (variances_ + sigma * sigma).reciprocal().sum().item<double>();
 }
 
-double GaussianMixture::fisher_information(double sigma) const {
-  if (components() == 1) return trace_precision(sigma);
+std::pair<torch::Tensor, double> GaussianMixture::whitened_half_distance(double sigma) const {
   TORCH_CHECK(components() == 2 && torch::allclose(weights_[0], weights_[1]),
-              "fisher_information: only for one Gaussian or two of equal weight");
+              "GaussianMixture: in closed form only for one Gaussian or two of equal weight");
   const auto half = (means_[0] - means_[1]) / 2;
   const auto whitened = half / (variances_ + sigma * sigma);
-  const double snr = half.dot(whitened).item<double>();
+  return {whitened, half.dot(whitened).item<double>()};
+}
+
+double GaussianMixture::fisher_information(double sigma) const {
+  if (components() == 1) return trace_precision(sigma);
+  const auto [whitened, snr] = whitened_half_distance(sigma);
   return trace_precision(sigma) - whitened.square().sum().item<double>() * sign_mmse(snr);
+}
+
+torch::Tensor GaussianMixture::fisher_map(double sigma) const {
+  const auto precision = basis_.square().matmul((variances_ + sigma * sigma).reciprocal());
+  if (components() == 1) return precision;
+  const auto [whitened, snr] = whitened_half_distance(sigma);
+  return precision - basis_.matmul(whitened).square() * sign_mmse(snr);
 }
 
 double GaussianMixture::mmse(double sigma) const {
   const double variance = sigma * sigma;
-  if (components() == 1) {  // the same, without cancelling d sigma^2 for small sigma
-    return (variances_ * variance / (variances_ + variance)).sum().item<double>();
-  }
-  return variance * (static_cast<double>(dim()) - variance * fisher_information(sigma));
+  // d sigma^2 - sigma^4 J, without cancelling d sigma^2 for small sigma.
+  const double within = (variances_ * variance / (variances_ + variance)).sum().item<double>();
+  if (components() == 1) return within;
+  const auto [whitened, snr] = whitened_half_distance(sigma);
+  const double between = whitened.square().sum().item<double>() * sign_mmse(snr);
+  return within + variance * variance * between;
+}
+
+double GaussianMixture::component_information(double sigma) const {
+  return components() == 1 ? 0 : sign_information(whitened_half_distance(sigma).second);
+}
+
+double GaussianMixture::entropy(double sigma) const {
+  const auto total = 2 * std::numbers::pi * std::numbers::e * (variances_ + sigma * sigma);
+  return 0.5 * total.log().sum().item<double>() + component_information(sigma);
 }
 
 GaussianMixture fit_gaussian(const torch::Tensor& x0) {
@@ -86,15 +108,40 @@ GaussianMixture fit_gaussian(const torch::Tensor& x0) {
   return {torch::ones({1}), mean, variances.clamp_min(0), basis};
 }
 
+namespace {
+
+/// E f(n), n ~ N(0, 1), by the trapezoidal rule.  For an f(n) = g(a n) with g analytic up to i pi /
+/// 2 it is exact to rounding with 20 points per 1 / a and per standard deviation.
+template <class F>
+double normal_mean(double a, const F& f) {
+  const double h = 0.05 / std::max(1.0, a);
+  double sum = 0;
+  for (double z = -12; z <= 12; z += h) sum += std::exp(-0.5 * z * z) * f(z);
+  return sum * h / std::sqrt(2 * std::numbers::pi);
+}
+
+}  // namespace
+
 double sign_mmse(double snr) {
   if (snr > 1400) return 0;  // below the smallest double
   const double a = std::sqrt(snr);
-  // The integrand is analytic up to i pi / (2 a): with 20 points per 1 / a and per standard
-  // deviation the trapezoidal rule is exact to rounding.
-  const double h = 0.05 / std::max(1.0, a);
-  double sum = 0;
-  for (double z = -12; z <= 12; z += h) sum += std::exp(-0.5 * z * z) / std::cosh(a * z);
-  return std::exp(-snr / 2) * sum * h / std::sqrt(2 * std::numbers::pi);
+  return std::exp(-snr / 2) * normal_mean(a, [&](double z) { return 1 / std::cosh(a * z); });
+}
+
+double sign_information(double snr) {
+  if (snr > 1400) return std::numbers::ln2;
+  const double a = std::sqrt(snr);
+  // Two forms of one number: each is the difference of two others where the other is not.
+  if (snr < 1) {
+    return snr - normal_mean(a, [&](double z) {
+             const double half = std::sinh((snr + a * z) / 2);
+             return std::log1p(2 * half * half);  // ln cosh
+           });
+  }
+  return std::numbers::ln2 - normal_mean(a, [&](double z) {
+           const double u = 2 * (snr + a * z);
+           return std::max(0.0, -u) + std::log1p(std::exp(-std::abs(u)));  // ln(1 + exp(-u))
+         });
 }
 
 }  // namespace halcyon

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <utility>
+
 #include "core/denoiser.h"
 
 namespace halcyon {
@@ -37,8 +39,19 @@ class GaussianMixture final : public Denoiser {
   /// quadrature.  Wants K = 1, or K = 2 with equal weights.
   double fisher_information(double sigma) const;
 
+  /// The share of each dimension in J, diag E[s s^T]: [d] float64, in 1 / x^2.  Wants what
+  /// fisher_information does.
+  torch::Tensor fisher_map(double sigma) const;
+
   /// E |x_0 - D(x; sigma)|^2 = d sigma^2 - sigma^4 J, in x^2, summed over the d dimensions.
   double mmse(double sigma) const;
+
+  /// Differential entropy of the noised data, in nats: 1/2 sum_i ln 2 pi e (lambda_i + sigma^2) and
+  /// what x tells of its component.  Wants what fisher_information does; sigma >= 0.
+  double entropy(double sigma) const;
+
+  /// Mutual information of x and the component that it is drawn from, in nats: at most ln K.
+  double component_information(double sigma) const;
 
   int64_t dim() const { return variances_.size(0); }
   int64_t components() const { return weights_.size(0); }
@@ -53,6 +66,8 @@ class GaussianMixture final : public Denoiser {
   /// [B, K]: ln w_k N(x; mu_k, Cov + sigma^2 I); x: [B, d] in the basis, sigma: [B].
   torch::Tensor log_joint(const torch::Tensor& x, const torch::Tensor& sigma) const;
   double trace_precision(double sigma) const;
+  /// A^-1 m, [d] in the basis, and m^T A^-1 m, of two components.
+  std::pair<torch::Tensor, double> whitened_half_distance(double sigma) const;
 
   torch::Tensor weights_, means_, variances_, basis_;  // float64; means_ in the basis
 };
@@ -65,5 +80,9 @@ GaussianMixture fit_gaussian(const torch::Tensor& x0);
 /// mmse of a fair sign X in {-1, 1} seen through sqrt(snr) X + n, n ~ N(0, 1):
 /// exp(-snr / 2) E sech(sqrt(snr) n), which does not cancel.  (1 at snr = 0.)
 double sign_mmse(double snr);
+
+/// What that observation tells of the sign, snr - E ln cosh(snr + sqrt(snr) n), in nats: from 0 at
+/// snr = 0 to ln 2.  Its derivative is sign_mmse(snr) / 2 (Guo, Shamai and Verdu 2005).
+double sign_information(double snr);
 
 }  // namespace halcyon

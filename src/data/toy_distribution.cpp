@@ -43,6 +43,26 @@ GaussianMixture lowrank() {
   return {torch::ones({1}), torch::zeros({1, 64}), variances, basis};
 }
 
+/// Frequencies of the rows of fourier().
+torch::Tensor frequencies() {
+  return torch::cat({torch::arange(9, torch::kFloat64), torch::arange(1, 8, torch::kFloat64)});
+}
+
+/// The orthonormal real Fourier waves of sixteen points on a ring: nine cosines, seven sines.
+torch::Tensor fourier() {
+  const auto angle = 2 * std::numbers::pi / 16 * torch::arange(16, torch::kFloat64);
+  const auto phase = frequencies().unsqueeze(1) * angle;
+  const auto rows = torch::cat({phase.narrow(0, 0, 9).cos(), phase.narrow(0, 9, 7).sin()});
+  return rows / rows.norm(2, /*dim=*/1, /*keepdim=*/true);
+}
+
+GaussianMixture stationary() {
+  const auto square = frequencies().square();
+  const auto variances = (1 + square.unsqueeze(1) + square).pow(-1.5).flatten();
+  return {torch::ones({1}), torch::zeros({1, 256}), variances,
+          torch::kron(fourier(), fourier()).t()};
+}
+
 }  // namespace
 
 const std::vector<ToyDistribution>& toy_registry() {
@@ -56,6 +76,10 @@ const std::vector<ToyDistribution>& toy_registry() {
        "5 DCT waves of variance 16, 4, 4, 1 and 0.25 on 1x8x8 images",
        {1, 8, 8},
        lowrank},
+      {"stationary",
+       "periodic Gaussian field of spectrum (1 + |k|^2)^-1.5 on 1x16x16 images",
+       {1, 16, 16},
+       stationary},
   };
   return entries;
 }

@@ -21,15 +21,27 @@ class DenoiserJacobian {
   /// D(x; sigma), without a graph.
   torch::Tensor denoised() const { return denoised_.detach(); }
 
-  /// A^T v for each sample, by reverse mode; v shaped as x.
+  /// A^T v for each sample, by reverse mode; v shaped as x.  About 1 forward.
   torch::Tensor vjp(const torch::Tensor& v) const;
 
-  /// A v for each sample: A^T u is linear in u, and its derivative in u along v is A v.
+  /// A v for each sample: A^T u is linear in u, and its derivative in u along v is A v.  The first
+  /// call keeps the graph of A^T u, of about the size of D's own.  About 2 to 3 forwards.
   torch::Tensor jvp(const torch::Tensor& v) const;
+
+  /// tr A of each sample, [B] float64, by d vector-Jacobian products: for small d.
+  torch::Tensor exact_trace() const;
 
  private:
   torch::Tensor input_;
   torch::Tensor denoised_;
+  mutable torch::Tensor dummy_;       // u
+  mutable torch::Tensor transposed_;  // A^T u, with a graph
 };
+
+/// A v for each sample by forward mode, which keeps no graph: for one product at a place, 2 to 4
+/// forwards.  Where an operation of the denoiser has no forward derivative (custom functions,
+/// depending on LibTorch's version) it falls back to DenoiserJacobian::jvp().
+torch::Tensor denoiser_jvp(Denoiser& denoiser, const torch::Tensor& x, const torch::Tensor& sigma,
+                           const torch::Tensor& v);
 
 }  // namespace halcyon

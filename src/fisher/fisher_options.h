@@ -16,7 +16,7 @@ struct FisherOptions {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     field(self.levels, "levels", "noise levels, evenly spaced in ln sigma, >= 2");
-    field(self.images, "images", "images a level, each with one noise draw, >= 2");
+    field(self.images, "images", "images a level, each with one noise draw, >= 4");
     field(self.sigma_min, "sigma_min", "lowest noise level; raised to the model's lowest");
     field(self.sigma_max, "sigma_max", "highest noise level; lowered to the model's highest");
     field(self.probes, "probes",

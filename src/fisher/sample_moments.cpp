@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
-
 namespace halcyon {
 
 SampleMoments::SampleMoments(int64_t variables)
@@ -58,14 +56,7 @@ TensorMap SampleMoments::state() const {
 }
 
 void SampleMoments::load(const TensorMap& state) {
-  const auto own = SampleMoments(mean_.size(0)).state();
-  for (const auto& [name, tensor] : own) {
-    const auto found = state.find(name);
-    if (found == state.end() || found->second.sizes() != tensor.sizes() ||
-        found->second.scalar_type() != tensor.scalar_type()) {
-      throw CheckpointError("tensor '" + name + "' is missing or not as the moments have it");
-    }
-  }
+  require_same_layout(state, SampleMoments(mean_.size(0)).state());
   count_ = state.at("count").item<int64_t>();
   mean_ = state.at("mean").clone();
   co_moment_ = state.at("co_moment").clone();

@@ -27,6 +27,8 @@ class SampleMoments {
   void add(const torch::Tensor& samples);
 
   int64_t count() const { return count_; }
+  /// [k, k]: sum over samples of (x - mean)(x - mean)^T.
+  const torch::Tensor& co_moment() const { return co_moment_; }
 
   /// Mean of sum_i weights_i x_i; standard error sqrt(w^T Cov w / n).
   Estimate combination(const std::vector<double>& weights) const;
@@ -46,7 +48,7 @@ class SampleMoments {
  private:
   int64_t count_ = 0;
   torch::Tensor mean_;       // [k]
-  torch::Tensor co_moment_;  // [k, k]: sum of (x - mean)(x - mean)^T
+  torch::Tensor co_moment_;  // [k, k]
 };
 
 }  // namespace halcyon

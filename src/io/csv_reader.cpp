@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/registry.h"
 #include "io/atomic_file.h"
 
 namespace halcyon {
@@ -124,6 +125,15 @@ std::vector<std::string> column_texts(const Table& table, const std::string& col
   const auto at = position(table, column);
   for (size_t i = 0; at && i < texts.size(); ++i) texts[i] = cell_text(table.rows[i][*at]);
   return texts;
+}
+
+size_t column_index(const Table& table, const std::string& name, const std::string& path) {
+  const auto found = std::find(table.columns.begin(), table.columns.end(), name);
+  if (found == table.columns.end()) {
+    throw FileError(fmt::format("'{}': want a column '{}'; nearest is '{}'", path, name,
+                                nearest_name(name, table.columns)));
+  }
+  return static_cast<size_t>(found - table.columns.begin());
 }
 
 }  // namespace halcyon

@@ -20,4 +20,7 @@ std::vector<double> column_numbers(const Table& table, const std::string& column
 /// The cells of a column as they would be written; all empty if there is no such column.
 std::vector<std::string> column_texts(const Table& table, const std::string& column);
 
+/// The position of column `name`.  @throws FileError naming `path` and the nearest column.
+size_t column_index(const Table& table, const std::string& name, const std::string& path);
+
 }  // namespace halcyon

@@ -3,20 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <opencv2/imgcodecs.hpp>
 
 #include "core/error.h"
 #include "io/atomic_file.h"
+#include "io/picture_text.h"
 
 namespace halcyon {
 namespace {
-
-constexpr int kPaper = 235;  // gray levels of the background and of the text on it
-constexpr int kInk = 30;
-constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
-constexpr double kFontScale = 0.5;
-constexpr int64_t kMargin = 10;
 
 /// On the CPU, with 1 or 3 channels, every pixel repeated.
 torch::Tensor prepared(const torch::Tensor& images, int64_t scale) {
@@ -29,26 +24,6 @@ torch::Tensor prepared(const torch::Tensor& images, int64_t scale) {
 
 void paste(torch::Tensor& canvas, const torch::Tensor& image, int64_t top, int64_t left) {
   canvas.narrow(1, top, image.size(1)).narrow(2, left, image.size(2)).copy_(image);
-}
-
-cv::Size text_size(const std::string& text) {
-  int baseline = 0;
-  return cv::getTextSize(text, kFont, kFontScale, /*thickness=*/1, &baseline);
-}
-
-int64_t widest(const std::vector<std::string>& texts) {
-  int width = 0;
-  for (const auto& text : texts) width = std::max(width, text_size(text).width);
-  return width;
-}
-
-/// Text centred vertically on `middle`, on a gray canvas [H, W].
-void draw_text(torch::Tensor& canvas, const std::string& text, int64_t left, int64_t middle) {
-  cv::Mat mat(static_cast<int>(canvas.size(0)), static_cast<int>(canvas.size(1)), CV_8UC1,
-              canvas.data_ptr());
-  const cv::Point origin(static_cast<int>(left),
-                         static_cast<int>(middle) + text_size(text).height / 2);
-  cv::putText(mat, text, origin, kFont, kFontScale, cv::Scalar(kInk), /*thickness=*/1, cv::LINE_AA);
 }
 
 }  // namespace
@@ -98,9 +73,10 @@ torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
                 " captions");
   }
   const auto cell_height = shown[0].size(2), cell_width = shown[0].size(3);
-  const auto column_width = std::max(cell_width, widest(captions)) + kMargin;
-  const auto left = widest(labels) + 2 * kMargin;
-  const auto top = 2 * kMargin + text_size("Ag").height;
+  const auto caption_bounds = text_bounds(captions);
+  const auto column_width = std::max(cell_width, caption_bounds.width) + kMargin;
+  const auto left = text_bounds(labels).width + 2 * kMargin;
+  const auto top = 2 * kMargin + caption_bounds.height;
   const auto row_height = cell_height + kMargin;
   const auto columns = static_cast<int64_t>(captions.size());
   const auto count = static_cast<int64_t>(rows.size());
@@ -108,9 +84,8 @@ torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
   auto text =
       torch::full({top + count * row_height, left + columns * column_width}, kPaper, torch::kUInt8);
   for (int64_t j = 0; j < columns; ++j) {
-    const auto& caption = captions[static_cast<size_t>(j)];
-    const auto indent = (column_width - kMargin - text_size(caption).width) / 2;
-    draw_text(text, caption, left + j * column_width + indent, top / 2);
+    draw_text(text, captions[static_cast<size_t>(j)],
+              left + j * column_width + (column_width - kMargin) / 2, top / 2, TextAlign::centre);
   }
   for (int64_t i = 0; i < count; ++i) {
     draw_text(text, labels[static_cast<size_t>(i)], kMargin,

@@ -25,7 +25,8 @@ struct LabelledRow {
 };
 
 /// A picture of rows with their label at the left and a caption above each of the N columns: clean,
-/// noisy and denoised images over noise levels, say.  The font has ASCII only.  Result: [3, H, W].
+/// noisy and denoised images over noise levels, say.  ASCII only, and "\n" begins a new line.
+/// Result: [3, H, W].
 torch::Tensor labelled_rows(const std::vector<LabelledRow>& rows,
                             const std::vector<std::string>& captions, int64_t scale = 1);
 

@@ -14,8 +14,8 @@ using Cell = std::variant<std::monostate, double, std::string>;
 
 /// Every row has as many cells as there are columns.
 struct Table {
-  std::vector<std::string> columns;
-  std::vector<std::vector<Cell>> rows;
+  std::vector<std::string> columns = {};
+  std::vector<std::vector<Cell>> rows = {};
 };
 
 /// The shortest text that reads back as `value`; integers below 2^53 without exponent or ".0".

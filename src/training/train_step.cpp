@@ -20,13 +20,46 @@ torch::Tensor with_dropout(const torch::Tensor& label, int64_t num_classes, doub
 }
 
 DenoisingLoss joined(const std::vector<DenoisingLoss>& parts) {
-  std::vector<torch::Tensor> sigma, error, weighted;
-  for (const auto& part : parts) {
-    sigma.push_back(part.sigma.detach());
-    error.push_back(part.error.detach());
-    weighted.push_back(part.weighted.detach());
+  const auto all = [&](torch::Tensor DenoisingLoss::* part) {
+    std::vector<torch::Tensor> tensors;
+    for (const auto& loss : parts) tensors.push_back((loss.*part).detach());
+    return torch::cat(tensors);
+  };
+  return {all(&DenoisingLoss::sigma), all(&DenoisingLoss::error), all(&DenoisingLoss::weighted),
+          all(&DenoisingLoss::noise), all(&DenoisingLoss::denoised)};
+}
+
+struct BatchLoss {
+  DenoisingLoss loss;
+  torch::Tensor quantile;  ///< [B] of the noise levels, in the order of `loss`
+};
+
+/// Draws noise levels and noise, and adds the gradient of the mean weighted loss, part by part.
+BatchLoss add_gradient(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
+  const auto count = batch.x0.size(0);
+  const auto drawn =
+      state.noise.draw(DenoisingScoreMatching::draw_uniform(count, batch.x0, state.noise_rng));
+  const auto label = with_dropout(batch.label, state.network->num_classes(),
+                                  task.training.label_dropout, state.noise_rng);
+  const int64_t part = count / task.training.accumulate;
+  std::vector<DenoisingLoss> parts;
+  std::vector<torch::Tensor> quantiles;
+  for (int64_t begin = 0; begin < count; begin += part) {
+    const auto slice = [&](const torch::Tensor& t) {
+      return t.defined() ? t.narrow(0, begin, part) : t;
+    };
+    // Strided, so that every part covers the noise levels of the whole batch.
+    const torch::indexing::Slice stride(begin / part, torch::indexing::None,
+                                        task.training.accumulate);
+    quantiles.push_back(drawn.quantile.index({stride}));
+    const auto sigma = task.objective.sigma_at(quantiles.back(), batch.x0);
+    PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(label));
+    auto loss = task.objective.loss(denoiser, slice(batch.x0), sigma, state.noise_rng);
+    loss.weighted = loss.weighted * drawn.weight.index({stride}).to(batch.x0.scalar_type());
+    (loss.weighted.sum() / static_cast<double>(count)).backward();
+    parts.push_back(loss);
   }
-  return {torch::cat(sigma), torch::cat(error), torch::cat(weighted)};
+  return {joined(parts), torch::cat(quantiles)};
 }
 
 void require_finite(const StepReport& report, double loss) {
@@ -53,34 +86,20 @@ void check_options(const TrainingOptions& o) {
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
   state.network->train();
   state.parameters.gradients().zero_();
-
-  const auto sigma = task.objective.draw_sigma(batch.x0.size(0), batch.x0, state.noise_rng);
-  const auto label = with_dropout(batch.label, state.network->num_classes(),
-                                  task.training.label_dropout, state.noise_rng);
-  const int64_t part = batch.x0.size(0) / task.training.accumulate;
-  std::vector<DenoisingLoss> parts;
-  for (int64_t begin = 0; begin < batch.x0.size(0); begin += part) {
-    const auto slice = [&](const torch::Tensor& t) {
-      return t.defined() ? t.narrow(0, begin, part) : t;
-    };
-    // Strided, so that every part covers the noise levels of the whole batch.
-    const auto part_sigma = sigma.index(
-        {torch::indexing::Slice(begin / part, torch::indexing::None, task.training.accumulate)});
-    PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(label));
-    parts.push_back(task.objective.loss(denoiser, slice(batch.x0), part_sigma, state.noise_rng));
-    (parts.back().weighted.sum() / static_cast<double>(batch.x0.size(0))).backward();
-  }
+  const auto [loss, quantile] = add_gradient(state, task, batch);
 
   StepReport report;
   report.step = state.step + 1;
   report.images = state.images + batch.x0.size(0);
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
-  report.loss = joined(parts);
+  report.x0 = batch.x0;
+  report.loss = loss;
   report.grad_norm = clip_gradient(state.parameters.gradients(), task.optimizer.gradient_clip);
   require_finite(report, report.loss.weighted.mean().item<double>());
 
   state.optimizer.update(state.parameters.values(), state.parameters.gradients(), task.optimizer,
                          report.learning_rate, report.step);
+  state.noise.add(quantile, loss.error / loss.sigma.square());
   state.step = report.step;
   state.images = report.images;
   for (auto& ema : state.emas) {

@@ -40,7 +40,8 @@ struct StepReport {
   int64_t images = 0;
   double learning_rate = 0;
   double grad_norm = 0;  ///< before clipping
-  DenoisingLoss loss;    ///< detached
+  torch::Tensor x0;      ///< the batch that was seen
+  DenoisingLoss loss;    ///< of it, before the step; detached
 };
 
 /// What stays the same from step to step.

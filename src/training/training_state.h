@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/adaptive_noise.h"
 #include "core/score_network.h"
 #include "training/ema.h"
 #include "training/flat_parameters.h"
@@ -17,12 +18,12 @@ namespace halcyon {
 struct TrainingState {
   /// The network moves to `device`; its parameters move into one vector.
   TrainingState(std::shared_ptr<ScoreNetwork> network, const EmaOptions& ema, uint64_t seed,
-                torch::Device device);
+                torch::Device device, const AdaptiveNoiseOptions& noise = {});
 
   /// Weights, or an average of them, and the network's buffers, by name.
   TensorMap weights(const torch::Tensor& values) const;
 
-  /// Optimiser moments, generator states and counters: what weights() leaves out.
+  /// Optimiser moments, generator states, noise density and counters: what weights() leaves out.
   TensorMap training_tensors() const;
 
   /// The inverses.  @throws CheckpointError naming a tensor that is missing, unknown or has the
@@ -34,14 +35,11 @@ struct TrainingState {
   FlatParameters parameters;
   AdamW optimizer;
   std::vector<Ema> emas;
+  AdaptiveNoise noise;        ///< which noise levels are drawn more often
   at::Generator noise_rng;    ///< noise levels, noise and label dropout
   at::Generator dropout_rng;  ///< dropout masks in the network
   int64_t step = 0;           ///< optimiser steps taken
   int64_t images = 0;         ///< images seen: the position in the data order
 };
-
-/// The `expected` names, shapes and types against those of `found`.
-/// @throws CheckpointError naming the first that differs, what was found and what was wanted.
-void require_same_layout(const TensorMap& found, const TensorMap& expected);
 
 }  // namespace halcyon

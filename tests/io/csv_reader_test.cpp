@@ -60,3 +60,10 @@ TEST_CASE("a damaged table is refused by file and line", "[io][error]") {
   refuses("a,b\n\"x\ny\",2\n1,\"2\"3\n", "line 4");
   REQUIRE_THROWS_AS(read_csv(folder / "none.csv"), FileError);
 }
+
+TEST_CASE("a column that is not there is refused by the nearest name", "[io][error]") {
+  Table table{.columns = {"sigma", "eps_mse"}};
+  REQUIRE(column_index(table, "eps_mse", "x.csv") == 1);
+  REQUIRE_THROWS_WITH(column_index(table, "eps_nse", "x.csv"),
+                      Contains("x.csv") && Contains("'eps_mse'"));
+}

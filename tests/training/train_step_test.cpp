@@ -44,7 +44,7 @@ struct Run {
   Run() {
     preconditioning_options.sigma_data = 0.5;
     preconditioning = make_preconditioning(preconditioning_options);
-    objective = std::make_unique<DenoisingScoreMatching>(LossOptions(), preconditioning_options);
+    objective = std::make_unique<DenoisingScoreMatching>(loss, preconditioning_options);
     training.steps = 40;
     training.batch = 12;
     optimizer.learning_rate = 0.01;
@@ -53,7 +53,7 @@ struct Run {
   }
 
   TrainingState fresh() const {
-    return {std::make_shared<TinyNetwork>(), ema, /*seed=*/3, torch::kCPU};
+    return {std::make_shared<TinyNetwork>(), ema, /*seed=*/3, torch::kCPU, loss.adaptive};
   }
 
   /// The batch at the state's position of one endless data stream.
@@ -73,6 +73,7 @@ struct Run {
   PreconditioningOptions preconditioning_options;
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<DenoisingScoreMatching> objective;
+  LossOptions loss;
   TrainingOptions training;
   OptimizerOptions optimizer;
   EmaOptions ema;
@@ -98,6 +99,9 @@ TEST_CASE("2N steps equal N steps then a load into fresh objects then N bit for 
           "[training][roundtrip]") {
   Run run;
   run.training.accumulate = GENERATE(1, 3);
+  run.loss.adaptive.adaptive =
+      GENERATE(NoiseAdaptation::none, NoiseAdaptation::information, NoiseAdaptation::divergence);
+  run.loss.adaptive.adaptive_bins = 3;  // of 64 images: the density moves from step 16 on
   auto whole = run.fresh();
   run.advance(whole, 40);
 

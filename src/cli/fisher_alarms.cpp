@@ -1,0 +1,93 @@
+#include "cli/fisher_alarms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace halcyon {
+namespace {
+
+constexpr double kErrors = 5;
+constexpr double kCalibration = 0.1;
+
+bool exceeds(const Estimate& estimate, double limit) {
+  return estimate.value - limit > kErrors * estimate.standard_error;
+}
+
+std::string at(const FisherEstimates& level) { return fmt::format("sigma {:.3g}: ", level.sigma); }
+
+/// The score wants to be multiplied by c*: it is 1 / c* of what it should be.
+void add_calibration(const FisherEstimates& level, std::vector<std::string>& alarms) {
+  const auto& c = level.score_calibration;
+  if (std::abs(c.value - 1) - kCalibration < 2 * c.standard_error) return;
+  if (c.value <= 0) {
+    alarms.push_back(at(level) +
+                     fmt::format("the score points away from the data (c* = {:.2f})", c.value));
+    return;
+  }
+  const double percent = 100 * std::abs(1 / c.value - 1);
+  alarms.push_back(at(level) + fmt::format("score {:.0f} % too {} (c* = {:.2f} +- {:.1g})", percent,
+                                           c.value > 1 ? "small" : "large", c.value,
+                                           c.standard_error));
+}
+
+void add_bounds(const FisherEstimates& level, const FisherReference& reference,
+                std::vector<std::string>& alarms) {
+  const auto fraction = level.fraction(level.fisher_info_exp);
+  if (exceeds(fraction, 1)) {
+    alarms.push_back(at(level) +
+                     fmt::format("second moment {:.3f} +- {:.1g} of that of pure noise: more than "
+                                 "any score has",
+                                 fraction.value, fraction.standard_error));
+  }
+  if (!reference.gaussian) return;
+  const double wiener = reference.gaussian->mmse(level.sigma) /
+                        (level.sigma * level.sigma * static_cast<double>(level.dim));
+  if (exceeds(level.eps_mse, wiener)) {
+    alarms.push_back(at(level) + fmt::format("loss {:.4g} +- {:.1g} above the {:.4g} of a linear "
+                                             "(Wiener) filter",
+                                             level.eps_mse.value, level.eps_mse.standard_error,
+                                             wiener));
+  }
+}
+
+void add_variance_falls(const FisherEstimates& below, const FisherEstimates& level,
+                        std::vector<std::string>& alarms) {
+  const auto v = below.effective_variance(), w = level.effective_variance();
+  const double error = std::hypot(v.standard_error, w.standard_error);
+  if (v.value < 0 || w.value < 0 || v.value - w.value < kErrors * error) return;
+  alarms.push_back(at(level) +
+                   fmt::format("effective variance falls to {:.3g} from {:.3g} at sigma {:.3g}: "
+                               "one of the two is badly fitted",
+                               w.value, v.value, below.sigma));
+}
+
+void add_mean_score(const std::vector<FisherEstimates>& levels, std::vector<std::string>& alarms) {
+  const auto biased = std::count_if(levels.begin(), levels.end(),
+                                    [](const auto& level) { return level.mean_score_z > kErrors; });
+  if (biased == 0) return;
+  const auto worst = std::max_element(
+      levels.begin(), levels.end(),
+      [](const auto& a, const auto& b) { return a.mean_score_z < b.mean_score_z; });
+  alarms.push_back(at(*worst) +
+                   fmt::format("mean score z = {:.0f}, and above 5 at {} of {} levels: a bias that "
+                               "the loss hardly shows",
+                               worst->mean_score_z, biased, levels.size()));
+}
+
+}  // namespace
+
+std::vector<std::string> fisher_alarms(const std::vector<FisherEstimates>& levels,
+                                       const FisherReference& reference) {
+  std::vector<std::string> alarms;
+  for (size_t k = 0; k < levels.size(); ++k) {
+    add_calibration(levels[k], alarms);
+    add_bounds(levels[k], reference, alarms);
+    if (k > 0) add_variance_falls(levels[k - 1], levels[k], alarms);
+  }
+  add_mean_score(levels, alarms);
+  return alarms;
+}
+
+}  // namespace halcyon

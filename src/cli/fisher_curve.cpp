@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "cli/estimate_text.h"
+#include "cli/fisher_alarms.h"
+#include "cli/fisher_job.h"
+#include "cli/pictures.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "io/safetensors.h"
+
+namespace halcyon {
+namespace {
+
+/// What the sums of a level depend on, but for its number.
+std::string level_key(const FisherJob& job, double sigma) {
+  const auto& options = job.options.fisher;
+  std::string weights;  // of a network: to tell two of one name apart
+  if (job.model.network) {
+    double sum = 0;
+    for (const auto& p : job.model.network->parameters()) {
+      sum += p.to(torch::kFloat64).abs().sum().item<double>();
+    }
+    weights = fmt::format(" {:.17g}", sum);
+  }
+  return fmt::format("{} {} {}{}; {} {} of {}; seed {}, {} images, {} probes, sigma {:.17g}",
+                     job.model.source, job.model.weights, job.model.step, weights, job.data.split,
+                     fingerprint(job.data.set), fingerprint(job.training), job.options.seed,
+                     options.images, options.probes, sigma);
+}
+
+nlohmann::json to_json(const FisherEstimates& level) {
+  nlohmann::json json = {{"sigma", level.sigma},
+                         {"fisher_frac_exp", to_json(level.fraction(level.fisher_info_exp))},
+                         {"fisher_frac_stein", to_json(level.fraction(level.fisher_info_stein))},
+                         {"fisher_frac_low", to_json(level.fraction(level.fisher_info_low))},
+                         {"eps_mse", to_json(level.eps_mse)},
+                         {"score_calibration", to_json(level.score_calibration)},
+                         {"mean_score_z", level.mean_score_z},
+                         {"virial_z", level.virial_z()},
+                         {"consistency_z", level.consistency_z}};
+  if (level.probes > 0) {
+    json["fisher_frac_obs"] = to_json(level.fraction(level.fisher_info_obs));
+  }
+  return json;
+}
+
+}  // namespace
+
+void measure_curve(FisherJob& job) {
+  const auto& sigmas = job.study.sigmas();
+  Progress progress("Fisher", "levels", static_cast<int64_t>(sigmas.size()));
+  for (size_t k = 0; k < sigmas.size(); ++k) {
+    const LevelStore store(job.path("levels"), level_key(job, sigmas[k]));
+    auto level = job.study.empty_level(k);
+    if (!store.load(k, level)) {
+      level = job.study.measure(*job.model.denoiser, k);
+      store.save(k, level);
+    }
+    job.levels.push_back(level.estimates());
+    progress.update(static_cast<int64_t>(k) + 1);
+    stop_if_interrupted();
+  }
+  progress.clear();
+
+  write_csv(
+      job.path("fisher_levels.csv"),
+      fisher_table(job.levels, {job.model.step, job.data.split, job.model.weights}, job.reference));
+  if (!job.reference.gaussian) {
+    fmt::print(stderr, "warning: no Gaussian reference: want more than {} images, got {}\n",
+               job.study.dim(), job.training.images.size(0));
+  }
+  const auto reason = plot_fisher(job.options.out, job.levels, job.reference, job.floors);
+  if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
+  write_denoising_picture(job.path("denoising.png"), *job.model.denoiser, job.study.panel(4),
+                          job.options.seed);
+  fmt::print("{} ({} weights, step {}) on {} {} images a level\n{}", job.model.source,
+             job.model.weights, job.model.step, job.study.count(), job.data.split,
+             to_text(fisher_summary(job.levels, job.reference)));
+  for (const auto& level : job.levels) job.summary["levels"].push_back(to_json(level));
+  for (const auto& alarm : fisher_alarms(job.levels, job.reference)) job.alarms.push_back(alarm);
+}
+
+}  // namespace halcyon

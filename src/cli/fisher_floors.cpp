@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "cli/estimate_text.h"
+#include "cli/fisher_job.h"
+#include "cli/progress.h"
+#include "core/empirical_denoiser.h"
+#include "fisher/memorisation.h"
+
+namespace halcyon {
+namespace {
+
+MemorisationEstimates measured(const FisherJob& job, const FisherStudy& training, Denoiser& memory,
+                               size_t k) {
+  auto& model = *job.model.denoiser;
+  MemorisationLevel level(training.sigmas()[k], training.dim());
+  training.for_each_batch(k, [&](const FisherStudy::Batch& batch) {
+    level.add_training(model, memory, batch.x0, batch.noise);
+  });
+  job.study.for_each_batch(k, [&](const FisherStudy::Batch& batch) {
+    level.add_held_out(model, batch.x0, batch.noise);
+  });
+  return level.estimates();
+}
+
+void write_floors(const FisherJob& job) {
+  Table table{.columns = {"step", "weights", "sigma"}};
+  for (const char* name : {"empirical_floor", "train_eps_mse", "held_out_eps_mse", "fd_upper",
+                           "memorisation_gap", "memorisation"}) {
+    table.columns.insert(table.columns.end(), {name, std::string(name) + "_se"});
+  }
+  for (const auto& floor : job.floors) {
+    auto& row = table.rows.emplace_back();
+    row = {static_cast<double>(job.model.step), job.model.weights, floor.sigma};
+    for (const auto& e : {floor.floor, floor.train_loss, floor.held_out_loss, floor.excess,
+                          floor.gap, floor.memorisation}) {
+      row.insert(row.end(), {e.value, e.standard_error});
+    }
+  }
+  write_csv(job.path("fisher_floors.csv"), table);
+}
+
+}  // namespace
+
+void measure_floors(FisherJob& job) {
+  const torch::NoGradGuard no_grad;
+  const FisherStudy training(job.training, job.study.mean_image(), job.options.fisher,
+                             job.model.range, job.options.seed, job.device);
+  EmpiricalDenoiser memory(to_model_units(job.training.images).to(job.device));
+  const auto levels = training.sigmas().size();
+  Progress progress("floors", "levels", static_cast<int64_t>(levels));
+  for (size_t k = 0; k < levels; ++k) {
+    job.floors.push_back(measured(job, training, memory, k));
+    progress.update(static_cast<int64_t>(k) + 1);
+    stop_if_interrupted();
+  }
+  progress.clear();
+  write_floors(job);
+  for (const auto& floor : job.floors) {
+    if (!floor.memorises()) continue;
+    job.alarms.push_back(fmt::format(
+        "sigma {:.3g}: closer to the score that memorises the training images than to one that "
+        "generalises (memorisation {})",
+        floor.sigma, with_error(floor.memorisation)));
+  }
+}
+
+}  // namespace halcyon

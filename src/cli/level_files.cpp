@@ -1,0 +1,87 @@
+#include "cli/level_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "data/toy_distribution.h"
+#include "io/csv_reader.h"
+
+namespace halcyon {
+namespace {
+
+double number_in(const std::vector<Cell>& row, size_t column, const std::string& name,
+                 const std::string& path) {
+  const auto* number = std::get_if<double>(&row[column]);
+  if (number == nullptr) {
+    throw FileError(fmt::format("'{}': want a number in every cell of '{}'", path, name));
+  }
+  return *number;
+}
+
+/// eps_mse of the exact denoiser at the levels of the grid, where it will be asked for.
+LogSigmaTable exact_eps_mse(const std::string& toy, const SamplerOptions& options,
+                            const ModelRange& range) {
+  const auto law = find_toy(toy).make();
+  auto sigmas = make_grid(options, range);
+  sigmas.pop_back();  // 0
+  std::vector<LogSigmaTable::Point> points;
+  for (auto sigma = sigmas.rbegin(); sigma != sigmas.rend(); ++sigma) {
+    points.push_back(
+        {*sigma, law.mmse(*sigma) / (*sigma * *sigma * static_cast<double>(law.dim()))});
+  }
+  return LogSigmaTable(std::move(points));
+}
+
+}  // namespace
+
+LogSigmaTable load_level_table(const std::string& path, const std::string& column) {
+  const auto table = read_csv(path);
+  if (table.rows.empty()) throw FileError(fmt::format("'{}': want rows, got none", path));
+  const auto sigma_at = column_index(table, "sigma", path);
+  const auto value_at = column_index(table, column, path);
+  std::vector<size_t> identity;  // columns that tell one table in the file from another
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    const auto& name = table.columns[i];
+    if (name == "step" || name == "split" || name == "weights") identity.push_back(i);
+  }
+  const auto in_last_table = [&](const std::vector<Cell>& row) {
+    return std::all_of(identity.begin(), identity.end(),
+                       [&](size_t i) { return row[i] == table.rows.back()[i]; });
+  };
+  std::vector<LogSigmaTable::Point> points;
+  for (const auto& row : table.rows) {
+    if (!in_last_table(row)) continue;
+    points.push_back(
+        {number_in(row, sigma_at, "sigma", path), number_in(row, value_at, column, path)});
+  }
+  try {
+    return LogSigmaTable(std::move(points));
+  } catch (const ConfigError& error) {
+    throw FileError(fmt::format("'{}', column '{}': {}", path, column, error.what()));
+  }
+}
+
+LogSigmaTable load_calibration(const std::string& path) {
+  auto table = load_level_table(path, "score_calibration");
+  for (const auto& [sigma, value] : table.points()) {
+    if (!(value > 0)) {
+      throw FileError(fmt::format("'{}': want score_calibration > 0, got {} at sigma = {}", path,
+                                  value, sigma));
+    }
+  }
+  return table;
+}
+
+void load_sampler_table(SamplerOptions& options, const std::string& source,
+                        const ModelRange& range) {
+  if (options.variance != ReverseVariance::optimal) return;
+  if (!options.fisher.empty()) {
+    options.eps_mse = load_level_table(options.fisher, "eps_mse");
+  } else if (is_toy(source)) {
+    options.eps_mse = exact_eps_mse(source, options, range);
+  }
+}
+
+}  // namespace halcyon

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "core/log_sigma_table.h"
+#include "samplers/registry.h"
+
+namespace halcyon {
+
+/// Column `column` over column `sigma` of a CSV file; of a file of several tables, told apart by
+/// `step`, `split` and `weights`, the last.  @throws FileError naming the file, and the level, for
+/// a column that is missing, a cell that is no finite number, or levels that do not increase.
+LogSigmaTable load_level_table(const std::string& path, const std::string& column);
+
+/// The multipliers of the score in a file that `halcyon calibrate` wrote, for CalibratedDenoiser;
+/// a fisher_levels.csv does as well.  @throws FileError as above and for a multiplier <= 0.
+LogSigmaTable load_calibration(const std::string& path);
+
+/// Gives sampler.variance = optimal its table of eps_mse: from the file of sampler.fisher, or,
+/// where that is empty and `source` is toy:NAME, the exact one.  Does nothing for other variances.
+/// @throws FileError as above.
+void load_sampler_table(SamplerOptions& options, const std::string& source,
+                        const ModelRange& range);
+
+}  // namespace halcyon

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "fisher/sample_moments.h"
+
+namespace halcyon {
+
+/// Weights w_k of the trapezoidal rule in ln sigma: the integral of f over d ln sigma is about
+/// sum_k w_k f(sigma_k).  @throws ConfigError unless sigma has at least 2 levels, positive and
+/// increasing.
+std::vector<double> log_sigma_weights(const std::vector<double>& sigma);
+
+/// sum_k weights_k x_k of independent estimates.
+Estimate weighted_sum(const std::vector<double>& weights, const std::vector<Estimate>& x);
+
+}  // namespace halcyon
