@@ -56,7 +56,11 @@ std::vector<double> sum_of(Terms terms) {
   return weights;
 }
 
-double z_score(const Estimate& estimate) { return estimate.value / estimate.standard_error; }
+/// Of a share of d.  Where controls explain all of it, value and error are both of rounding.
+double z_score(const Estimate& estimate) {
+  constexpr double kRounding = 1e-12;
+  return std::abs(estimate.value) < kRounding ? 0 : estimate.value / estimate.standard_error;
+}
 
 }  // namespace
 

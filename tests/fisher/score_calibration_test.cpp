@@ -40,7 +40,7 @@ CalibrationLevel measure(Denoiser& denoiser, double sigma, const Sample& sample)
 
 double eps_mse(Denoiser& denoiser, double sigma, const Sample& sample) {
   auto rng = make_generator(1, "unused");
-  FisherLevel level(sigma, sample.x0.size(1), /*probes=*/0);
+  FisherLevel level(sigma, sample.x0.size(1), /*probes=*/0, ControlVariates::none);
   level.add(denoiser, sample.x0, sample.noise, rng);
   return level.estimates().eps_mse.value;
 }
