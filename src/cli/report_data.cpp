@@ -159,13 +159,17 @@ std::vector<Spectrum> latest_spectra(const std::string& folder) {
   return spectra;
 }
 
-/// The alarms of fisher_summary.json; without it, those that the latest table gives cause for.
+/// The alarms of fisher_summary.json if it is no older than the latest table; else those that the
+/// table gives cause for.
 std::vector<std::string> alarms_of(const std::string& folder,
                                    const std::vector<LevelHistory>& fisher) {
   const auto files = files_named(folder, "fisher_summary.json");
   if (!files.empty()) {
     const auto json = Json::parse(read_file(files.front()), nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.contains("alarms") && json["alarms"].is_array()) {
+    const auto latest = fisher.empty() ? int64_t{0} : fisher.front().latest().step;
+    const bool listed = json.is_object() && json.contains("alarms") && json["alarms"].is_array();
+    const bool dated = listed && json.contains("step") && json["step"].is_number();
+    if (listed && (!dated || json["step"].get<double>() >= static_cast<double>(latest))) {
       std::vector<std::string> alarms;
       for (const auto& alarm : json["alarms"]) {
         if (alarm.is_string()) alarms.push_back(alarm.get<std::string>());

@@ -146,6 +146,14 @@ TEST_CASE("the latest table of held-out images and EMA weights is the one that i
   REQUIRE_THAT(page, Contains("Loss above that of the best linear denoiser at 1 of 2 noise levels, "
                               "worst at sigma 0.1: 0.7"));
   REQUIRE_THAT(page, Contains("train, raw, step 9"));
+  // A summary of an older table says nothing of this one; one of the same step does.
+  spill(dir / "fisher_summary.json", R"({"step": 4, "alarms": ["summarised"]})");
+  report(dir.string());
+  REQUIRE_THAT(slurp(dir / "report.html"),
+               !Contains("summarised") && Contains("linear denoiser at 1"));
+  spill(dir / "fisher_summary.json", R"({"step": 8, "alarms": ["summarised"]})");
+  report(dir.string());
+  REQUIRE_THAT(slurp(dir / "report.html"), Contains("summarised"));
 }
 
 TEST_CASE("what is no run is refused by name", "[cli][error]") {
