@@ -68,9 +68,9 @@ void measure_curve(FisherJob& job) {
   }
   progress.clear();
 
-  write_csv(
-      job.path("fisher_levels.csv"),
-      fisher_table(job.levels, {job.model.step, job.data.split, job.model.weights}, job.reference));
+  write_csv(job.path("fisher_levels.csv"),
+            fisher_table(job.levels, {job.model.step, job.data.split, job.model.weights},
+                         job.reference, job.floors));
   if (!job.reference.gaussian) {
     fmt::print(stderr, "warning: no Gaussian reference: want more than {} images, got {}\n",
                job.study.dim(), job.training.images.size(0));

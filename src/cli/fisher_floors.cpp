@@ -58,10 +58,9 @@ void measure_floors(FisherJob& job) {
   write_floors(job);
   for (const auto& floor : job.floors) {
     if (!floor.memorises()) continue;
-    job.alarms.push_back(fmt::format(
-        "sigma {:.3g}: closer to the score that memorises the training images than to one that "
-        "generalises (memorisation {})",
-        floor.sigma, with_error(floor.memorisation)));
+    job.alarms.push_back(
+        fmt::format("sigma {:.3g}: memorises its training images (memorisation {}, at most 1)",
+                    floor.sigma, with_error(floor.memorisation)));
   }
 }
 

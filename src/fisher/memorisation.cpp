@@ -23,8 +23,9 @@ torch::Tensor level_of(const torch::Tensor& x0, double sigma) {
 }  // namespace
 
 bool MemorisationEstimates::memorises() const {
-  return memorisation.value - 2 * memorisation.standard_error > 0.5 &&
-         excess.value > 2 * excess.standard_error;
+  constexpr double kErrors = 5;
+  return memorisation.value - kErrors * memorisation.standard_error > 0.5 &&
+         excess.value > kErrors * excess.standard_error;
 }
 
 MemorisationLevel::MemorisationLevel(double sigma, int64_t dim)

@@ -27,8 +27,9 @@ struct MemorisationEstimates {
   /// training images, 0 for one to which they are as good as others.
   Estimate memorisation;
 
-  /// memorisation above 1/2 by more than two standard errors: nearer to the memorising score, as
-  /// far as the samples can tell.  Never so where excess itself is lost in its error.
+  /// memorisation above 1/2 by more than five standard errors: nearer to the memorising score, as
+  /// far as the samples can tell.  Never so where excess is within five of its own, as at high
+  /// noise, where the two scores are one: the ratio and its error mean nothing there.
   bool memorises() const;
 };
 

@@ -144,7 +144,7 @@ TEST_CASE("the Fisher table of a toy's exact denoiser is within its errors of th
   const TemporaryDirectory dir;
   const auto out = succeeds(
       "fisher --checkpoint toy:lowrank --levels 6 --images 2000 --sigma_min 0.1 "
-      "--sigma_max 10 --out " +
+      "--sigma_max 10 --only curve --out " +
       dir / "fisher");
   REQUIRE_THAT(out, Contains("exact"));
   const auto rows = read_csv(dir / "fisher/fisher_levels.csv");
