@@ -13,7 +13,6 @@
 #include <sstream>
 #include <tuple>
 
-#include "cli/report_alarms.h"
 #include "cli/run_options.h"
 #include "config/options.h"
 #include "core/error.h"
@@ -159,25 +158,23 @@ std::vector<Spectrum> latest_spectra(const std::string& folder) {
   return spectra;
 }
 
-/// The alarms of fisher_summary.json if it is no older than the latest table; else those that the
-/// table gives cause for.
+/// The alarms of the latest fisher_summary.json, unless a newer table is shown.
 std::vector<std::string> alarms_of(const std::string& folder,
                                    const std::vector<LevelHistory>& fisher) {
-  const auto files = files_named(folder, "fisher_summary.json");
-  if (!files.empty()) {
-    const auto json = Json::parse(read_file(files.front()), nullptr, /*allow_exceptions=*/false);
-    const auto latest = fisher.empty() ? int64_t{0} : fisher.front().latest().step;
-    const bool listed = json.is_object() && json.contains("alarms") && json["alarms"].is_array();
-    const bool dated = listed && json.contains("step") && json["step"].is_number();
-    if (listed && (!dated || json["step"].get<double>() >= static_cast<double>(latest))) {
-      std::vector<std::string> alarms;
-      for (const auto& alarm : json["alarms"]) {
-        if (alarm.is_string()) alarms.push_back(alarm.get<std::string>());
-      }
-      return alarms;
+  double step = fisher.empty() ? 0 : static_cast<double>(fisher.front().latest().step);
+  std::vector<std::string> alarms;
+  for (const auto& file : files_named(folder, "fisher_summary.json")) {
+    const auto json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    const bool sound = json.is_object() && json.contains("alarms") && json["alarms"].is_array() &&
+                       json.contains("step") && json["step"].is_number();
+    if (!sound || json["step"].get<double>() < step) continue;
+    step = json["step"].get<double>();
+    alarms.clear();
+    for (const auto& alarm : json["alarms"]) {
+      if (alarm.is_string()) alarms.push_back(alarm.get<std::string>());
     }
   }
-  return fisher.empty() ? std::vector<std::string>() : level_alarms(fisher.front().latest());
+  return alarms;
 }
 
 std::map<std::string, std::string> settings_of(const std::string& config) {

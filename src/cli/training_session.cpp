@@ -3,13 +3,17 @@
 #include <fmt/core.h>
 #include <torch/torch.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/checkpoint.h"
+#include "cli/fisher_alarms.h"
 #include "cli/interrupt.h"
 #include "cli/pictures.h"
 #include "cli/report.h"
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "io/atomic_file.h"
 #include "io/plots.h"
 
 namespace halcyon {
@@ -190,6 +194,11 @@ void TrainingSession::measure_fisher() {
   table(training_bins_.estimates(), {state_.step, to_text(options_.recipe.data.split), "raw"});
   training_bins_.clear();
   table(levels, {state_.step, held_out_split_, "ema"});
+  const nlohmann::json summary = {{"step", state_.step},
+                                  {"split", held_out_split_},
+                                  {"weights", "ema"},
+                                  {"alarms", fisher_alarms(levels, reference_)}};
+  write_file_atomically(directory_.path("fisher_summary.json"), summary.dump(2) + "\n");
   const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);
   if (progress_) progress_->clear();
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
