@@ -32,13 +32,16 @@ $halcyon sample --checkpoint "$run" --sampler.name langevin --sampler.steps 100 
   --count 64 --seed 1 --out "$run/samples/langevin"
 
 step "Measuring the Fisher information of the data score, per noise level"
-$halcyon fisher --checkpoint "$run" --levels 16 --images 1024 --out "$run/fisher"
+$halcyon fisher --checkpoint "$run" --levels 16 --images 512 --only curve,maps,integrals \
+  --out "$run/fisher"
+$halcyon report "$run"
 
 cat <<EOF
 
 Done.  Look at
   $run/samples/ddpm/grid.png            garments drawn by DDPM
   $run/samples/langevin/grid.png        garments drawn by annealed Langevin dynamics
+  $run/report.html                      all of it on one page
   $run/fisher/denoising.png             what the network makes of noise
   $run/fisher/fisher_information.png    the Fisher information over noise levels
   $run/fisher/fisher_levels.csv         its numbers, with standard errors
