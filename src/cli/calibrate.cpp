@@ -8,6 +8,7 @@
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
+#include "cli/estimate_text.h"
 #include "cli/fisher_study.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
@@ -139,7 +140,7 @@ std::vector<CalibratedLevel> calibrate(const CalibrateCommand& command, const Mo
     if (!(fit.calibration.value > 0)) {
       throw CheckpointError(fmt::format(
           "'{}' at sigma = {:.4g}: the best multiplier of the score is {:.3g} +- {:.1g}, and want "
-          "one > 0: the model is of no use there; want other --sigma_min, --sigma_max",
+          "one > 0; want more --images, or other --sigma_min, --sigma_max",
           model.source, sigma, fit.calibration.value, fit.calibration.standard_error));
     }
     levels.push_back({fit, measured(parts.test, "calibration test").gain(fit.calibration.value)});
@@ -170,9 +171,6 @@ Table calibration_table(const std::vector<CalibratedLevel>& levels) {
 }
 
 Table calibration_summary(const std::vector<CalibratedLevel>& levels) {
-  const auto with_error = [](const Estimate& e) {
-    return fmt::format("{:.4g} +- {:.1g}", e.value, e.standard_error);
-  };
   Table table;
   table.columns = {"sigma",         "multiplier",    "eps mse before",
                    "eps mse after", "drop expected", "drop measured"};

@@ -9,6 +9,9 @@
 namespace halcyon {
 namespace {
 
+constexpr double kRounding =
+    1e-8;  // errors below are of rounding, and no digits of theirs are shown
+
 /// The power of ten of x > 0 once it is rounded to one digit.
 int power_of_digit(double x) {
   const int power = static_cast<int>(std::floor(std::log10(x)));
@@ -20,9 +23,8 @@ int power_of_digit(double x) {
 std::string with_error(const Estimate& estimate) {
   const double value = estimate.value, error = estimate.standard_error;
   if (estimate.count == 0) return "-";
-  if (!std::isfinite(value) || !(error > 0) || !std::isfinite(error)) {
-    return fmt::format("{:.4g}", value);
-  }
+  const bool known = std::isfinite(value) && std::isfinite(error);
+  if (!known || error <= kRounding * std::abs(value)) return fmt::format("{:.6g}", value);
   const int last = power_of_digit(error);
   const auto digit = static_cast<int>(std::round(error / std::pow(10, last)));
   const int first = value == 0 ? last : static_cast<int>(std::floor(std::log10(std::abs(value))));

@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -41,7 +42,11 @@ std::vector<FisherPart> chosen_parts(const std::string& only) {
 /// The model that is measured but for its denoiser: for `empirical` that waits for the images.
 Model load_measured(FisherCommand& command, torch::Device device) {
   if (command.denoiser == MeasuredDenoiser::exact) {
-    return load_model("toy:" + std::string(find_toy(command.data.path).name), "", -1, device);
+    if (!is_toy(command.data.path)) {
+      throw ConfigError(
+          fmt::format("denoiser = exact: want data.path = toy:NAME, got '{}'", command.data.path));
+    }
+    return load_model(command.data.path, "", /*label=*/-1, device);
   }
   const bool needed = command.denoiser == MeasuredDenoiser::checkpoint;
   if (!needed && command.checkpoint.empty()) return {};
@@ -94,8 +99,19 @@ FisherJob prepare(FisherCommand& command, const Arguments& arguments) {
           std::move(data), std::move(reference), std::move(study), std::move(uncalibrated)};
 }
 
+/// What was found of the same model on the same data before, by other parts.
+nlohmann::json earlier_summary(const std::string& file, const nlohmann::json& identity) {
+  if (!std::filesystem::exists(file)) return identity;
+  auto earlier = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!earlier.is_object()) return identity;
+  for (const auto& [key, value] : identity.items()) {
+    if (!earlier.contains(key) || earlier[key] != value) return identity;
+  }
+  return earlier;
+}
+
 void write_summary(const FisherJob& job) {
-  nlohmann::json summary = job.summary;
+  nlohmann::json summary;
   summary["source"] = job.model.source;
   summary["weights"] = job.model.weights;
   summary["step"] = job.model.step;
@@ -105,7 +121,10 @@ void write_summary(const FisherJob& job) {
   summary["dim"] = job.study.dim();
   summary["seed"] = job.options.seed;
   summary["halcyon"] = HALCYON_VERSION;
-  summary["alarms"] = job.alarms;
+  summary = earlier_summary(job.path("fisher_summary.json"), summary);
+  summary.update(job.summary);
+  // Without the curve nothing was checked that could give cause for most of them.
+  if (!job.levels.empty()) summary["alarms"] = job.alarms;
   write_file_atomically(job.path("fisher_summary.json"), summary.dump(2) + "\n");
 }
 
@@ -150,8 +169,9 @@ int fisher_command(const Arguments& arguments) {
       stop_if_interrupted();
     }
   } catch (const Interrupted& interrupted) {
-    fmt::print("stopped by signal {}; the same command goes on from the level it was at\n",
-               interrupted.signal);
+    fmt::print(
+        "stopped by signal {}; the same command goes on: measured levels of the curve are kept\n",
+        interrupted.signal);
     return 128 + interrupted.signal;
   }
   for (const auto& alarm : job.alarms) fmt::print("alarm: {}\n", alarm);

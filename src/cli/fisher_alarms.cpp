@@ -11,8 +11,10 @@ namespace {
 constexpr double kErrors = 5;
 constexpr double kCalibration = 0.1;
 
+/// By more than its errors, and than float32 networks round.
 bool exceeds(const Estimate& estimate, double limit) {
-  return estimate.value - limit > kErrors * estimate.standard_error;
+  constexpr double kRounding = 1e-5;
+  return estimate.value - limit > kErrors * estimate.standard_error + kRounding * limit;
 }
 
 std::string at(const FisherEstimates& level) { return fmt::format("sigma {:.3g}: ", level.sigma); }
@@ -56,7 +58,7 @@ void add_variance_falls(const FisherEstimates& below, const FisherEstimates& lev
                         std::vector<std::string>& alarms) {
   const auto v = below.effective_variance(), w = level.effective_variance();
   const double error = std::hypot(v.standard_error, w.standard_error);
-  if (v.value < 0 || w.value < 0 || v.value - w.value < kErrors * error) return;
+  if (v.value < 0 || w.value < 0 || v.value - w.value <= kErrors * error) return;
   alarms.push_back(at(level) +
                    fmt::format("effective variance falls to {:.3g} from {:.3g} at sigma {:.3g}: "
                                "one of the two is badly fitted",
@@ -70,10 +72,10 @@ void add_mean_score(const std::vector<FisherEstimates>& levels, std::vector<std:
   const auto worst = std::max_element(
       levels.begin(), levels.end(),
       [](const auto& a, const auto& b) { return a.mean_score_z < b.mean_score_z; });
-  alarms.push_back(at(*worst) +
-                   fmt::format("mean score z = {:.0f}, and above 5 at {} of {} levels: a bias that "
-                               "the loss hardly shows",
-                               worst->mean_score_z, biased, levels.size()));
+  alarms.push_back(
+      at(*worst) +
+      fmt::format("mean score z = {:.0f}, and above 5 at {} of {} levels: a biased score",
+                  worst->mean_score_z, biased, levels.size()));
 }
 
 }  // namespace

@@ -28,10 +28,11 @@ std::string level_key(const FisherJob& job, double sigma) {
   if (!job.options.calibration.empty()) {
     calibration = fmt::format(" {:.17g}", load_calibration(job.options.calibration).at(sigma));
   }
-  return fmt::format("{} {}{} {}{}; {} {} of {}; seed {}, {} images, {} probes, sigma {:.17g}",
-                     job.model.source, job.model.weights, calibration, job.model.step, weights,
-                     job.data.split, fingerprint(job.data.set), fingerprint(job.training),
-                     job.options.seed, options.images, options.probes, sigma);
+  return fmt::format(
+      "{} {}{} {}{}; {} {} of {}; seed {}, {} images, batches of {}, {} probes, sigma {:.17g}",
+      job.model.source, job.model.weights, calibration, job.model.step, weights, job.data.split,
+      fingerprint(job.data.set), fingerprint(job.training), job.options.seed, options.images,
+      options.batch, options.probes, sigma);
 }
 
 nlohmann::json to_json(const FisherEstimates& level) {

@@ -45,7 +45,10 @@ ScoreDivergence measured(const FisherJob& job, Denoiser& other) {
 }  // namespace
 
 void measure_divergence(FisherJob& job) {
-  if (job.options.against.empty()) return;
+  if (job.options.against.empty()) {
+    if (job.options.only.empty()) return;  // nobody asked
+    throw ConfigError("only: 'divergence' wants --against CHECKPOINT");
+  }
   const auto other = load_other(job);
   const auto divergence = measured(job, *other.denoiser);
 
@@ -64,7 +67,7 @@ void measure_divergence(FisherJob& job) {
     job.summary["divergence"]["levels"].push_back(
         {{"sigma", level.sigma}, {"fisher_divergence", to_json(fd)}});
   }
-  const auto nats = divergence.nats();
+  const auto nats = divergence.nats(job.study.levels());
   job.path_kl = nats;
   job.summary["divergence"]["nats"] = to_json(nats);
   job.summary["divergence"]["against"] = other.source;

@@ -10,6 +10,10 @@
 namespace halcyon {
 namespace {
 
+bool same_images(const FisherJob& job) {
+  return torch::equal(job.training.images, job.data.set.images);
+}
+
 MemorisationEstimates measured(const FisherJob& job, const FisherStudy& training, Denoiser& memory,
                                size_t k) {
   auto& model = *job.model.denoiser;
@@ -20,7 +24,11 @@ MemorisationEstimates measured(const FisherJob& job, const FisherStudy& training
   job.study.for_each_batch(k, [&](const FisherStudy::Batch& batch) {
     level.add_held_out(model, batch.x0, batch.noise);
   });
-  return level.estimates();
+  auto estimates = level.estimates();
+  if (same_images(job)) {  // none held out
+    estimates.held_out_loss = estimates.excess = estimates.memorisation = {};
+  }
+  return estimates;
 }
 
 void write_floors(const FisherJob& job) {
@@ -34,7 +42,10 @@ void write_floors(const FisherJob& job) {
     row = {static_cast<double>(job.model.step), job.model.weights, floor.sigma};
     for (const auto& e : {floor.floor, floor.train_loss, floor.held_out_loss, floor.excess,
                           floor.gap, floor.memorisation}) {
-      row.insert(row.end(), {e.value, e.standard_error});
+      for (const double value : {e.value, e.standard_error}) {
+        auto& cell = row.emplace_back();
+        if (e.count > 0) cell = value;
+      }
     }
   }
   write_csv(job.path("fisher_floors.csv"), table);
@@ -56,8 +67,9 @@ void measure_floors(FisherJob& job) {
   }
   progress.clear();
   write_floors(job);
+  if (same_images(job)) fmt::print("no held-out images: nothing is said of memorisation\n");
   for (const auto& floor : job.floors) {
-    if (!floor.memorises()) continue;
+    if (floor.memorisation.count == 0 || !floor.memorises()) continue;
     job.alarms.push_back(
         fmt::format("sigma {:.3g}: memorises its training images (memorisation {}, at most 1)",
                     floor.sigma, with_error(floor.memorisation)));

@@ -217,10 +217,11 @@ Table fisher_summary(const std::vector<FisherEstimates>& levels, const FisherRef
     row.text("E|s|^2", with_error(level.fisher_info_exp));
     row.text("-E tr grad s", with_error(level.fisher_info_obs));
     row.text("lower bound", with_error(level.fisher_info_low));
-    if (reference.gaussian) {
+    if (reference.exact) {
+      row.number("exact", reference.exact->fisher_information(level.sigma));
+    } else if (reference.gaussian) {
       row.number("gaussian", reference.gaussian->fisher_information(level.sigma));
     }
-    if (reference.exact) row.number("exact", reference.exact->fisher_information(level.sigma));
     row.text("eps mse", with_error(level.eps_mse));
     row.text("c*", with_error(level.score_calibration));
     row.number("mean z", level.mean_score_z);

@@ -38,6 +38,11 @@ void FisherStudy::require_enough_images() const {
   if (count_ < 4) throw DataError(fmt::format("fisher: want at least 4 images, got {}", count_));
 }
 
+Levels FisherStudy::levels() const {
+  const bool enough = count_ * static_cast<int64_t>(sigmas_.size()) <= images_.size(0);
+  return enough ? Levels::independent : Levels::share_images;
+}
+
 torch::Tensor FisherStudy::chosen(int64_t first, int64_t count) const {
   const auto position = torch::arange(first, first + count).remainder(order_.size(0));
   return to_model_units(images_.index_select(0, order_.index_select(0, position))).to(device_);

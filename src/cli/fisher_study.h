@@ -10,6 +10,7 @@
 #include "data/image_set.h"
 #include "fisher/fisher_level.h"
 #include "fisher/fisher_options.h"
+#include "fisher/log_sigma_quadrature.h"
 #include "samplers/registry.h"
 
 namespace halcyon {
@@ -32,6 +33,8 @@ class FisherStudy {
   /// @throws DataError with fewer than the 4 images that standard errors need.
   void require_enough_images() const;
   const FisherOptions& options() const { return options_; }
+  /// Whether there are images enough for each level to have its own.
+  Levels levels() const;
 
   struct Batch {
     torch::Tensor x0, noise;  ///< [B, C, H, W], on the device

@@ -159,19 +159,19 @@ std::vector<Spectrum> latest_spectra(const std::string& folder) {
 }
 
 /// The alarms of the latest fisher_summary.json, unless a newer table is shown.
-std::vector<std::string> alarms_of(const std::string& folder,
-                                   const std::vector<LevelHistory>& fisher) {
+std::optional<std::vector<std::string>> alarms_of(const std::string& folder,
+                                                  const std::vector<LevelHistory>& fisher) {
   double step = fisher.empty() ? 0 : static_cast<double>(fisher.front().latest().step);
-  std::vector<std::string> alarms;
+  std::optional<std::vector<std::string>> alarms;
   for (const auto& file : files_named(folder, "fisher_summary.json")) {
     const auto json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
     const bool sound = json.is_object() && json.contains("alarms") && json["alarms"].is_array() &&
                        json.contains("step") && json["step"].is_number();
     if (!sound || json["step"].get<double>() < step) continue;
     step = json["step"].get<double>();
-    alarms.clear();
+    alarms.emplace();
     for (const auto& alarm : json["alarms"]) {
-      if (alarm.is_string()) alarms.push_back(alarm.get<std::string>());
+      if (alarm.is_string()) alarms->push_back(alarm.get<std::string>());
     }
   }
   return alarms;

@@ -47,10 +47,10 @@ struct ReportData {
   std::vector<LevelHistory> fisher;  ///< first the one to look at: held-out images, EMA weights
   Table integrals;                   ///< of the same images and weights, if it has them
   Table jacobian;
-  std::vector<Spectrum> spectra;  ///< of the latest step
-  std::vector<std::string> alarms;
-  std::string config;       ///< the text of config.ini
-  std::string environment;  ///< the text of environment.json
+  std::vector<Spectrum> spectra;                   ///< of the latest step
+  std::optional<std::vector<std::string>> alarms;  ///< none where the table was not checked
+  std::string config;                              ///< the text of config.ini
+  std::string environment;                         ///< the text of environment.json
 };
 
 /// Reads a run directory, or any folder that holds fisher_levels.csv.  Files of `halcyon fisher`

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -102,13 +103,13 @@ std::string z_tile(const LevelTable& table) {
 }
 
 std::string alarms(const ReportData& data) {
-  if (data.fisher.empty() && data.alarms.empty()) return "";
-  if (data.alarms.empty()) {
+  if (!data.alarms) return "";
+  if (data.alarms->empty()) {
     return "<p class=\"calm\">No alarms: calibration, loss and Fisher fraction are within their "
            "bounds at every noise level.</p>\n";
   }
   std::string items;
-  for (const auto& alarm : data.alarms) items += fmt::format("<li>{}</li>\n", escaped(alarm));
+  for (const auto& alarm : *data.alarms) items += fmt::format("<li>{}</li>\n", escaped(alarm));
   return fmt::format("<div class=\"alarms\">\n<h2>Alarms</h2>\n<ul>\n{}</ul>\n</div>\n", items);
 }
 

@@ -37,9 +37,11 @@ constexpr std::array kCaptions = {
             "Posterior variance: what the noisy image leaves open, pixel by pixel."},
     Caption{"class", "Class map: where the label changes the score."},
     Caption{"sensitivity", "Sensitivity of the denoised image to each pixel."},
-    Caption{"eigen", "Eigen-images: the directions in which the score carries most information."},
+    Caption{"eigen",
+            "Eigen-images: the directions in which noise and image are hardest to tell apart."},
     Caption{"reliability", "Reliability: predicted against measured denoising error."},
-    Caption{"spectrum", "Spectrum of the score’s second-moment matrix."},
+    Caption{"spectrum",
+            "Spectrum of the mean denoiser Jacobian: the share of the noise left, by direction."},
 };
 
 /// Plots that the report draws itself.

@@ -27,17 +27,20 @@ std::vector<double> log_sigma_weights(const std::vector<double>& sigma) {
   return weights;
 }
 
-Estimate weighted_sum(const std::vector<double>& weights, const std::vector<Estimate>& x) {
+Estimate weighted_sum(const std::vector<double>& weights, const std::vector<Estimate>& x,
+                      Levels levels) {
   TORCH_CHECK(weights.size() == x.size() && !x.empty(), "weighted_sum: ", weights.size(),
               " weights for ", x.size(), " estimates");
   Estimate sum{.count = x.front().count};
   double variance = 0;
+  double bound = 0;
   for (size_t k = 0; k < x.size(); ++k) {
     sum.value += weights[k] * x[k].value;
     variance += std::pow(weights[k] * x[k].standard_error, 2);
+    bound += std::abs(weights[k]) * x[k].standard_error;
     sum.count = std::min(sum.count, x[k].count);
   }
-  sum.standard_error = std::sqrt(variance);
+  sum.standard_error = levels == Levels::independent ? std::sqrt(variance) : bound;
   return sum;
 }
 

@@ -11,7 +11,14 @@ namespace halcyon {
 /// increasing.
 std::vector<double> log_sigma_weights(const std::vector<double>& sigma);
 
-/// sum_k weights_k x_k of independent estimates.
-Estimate weighted_sum(const std::vector<double>& weights, const std::vector<Estimate>& x);
+/// What is known of the correlation of estimates at different levels.
+enum class Levels {
+  independent,   ///< each of its own images
+  share_images,  ///< anything between -1 and 1: errors add in full
+};
+
+/// sum_k weights_k x_k; the standard error is an upper bound where levels share their images.
+Estimate weighted_sum(const std::vector<double>& weights, const std::vector<Estimate>& x,
+                      Levels levels = Levels::independent);
 
 }  // namespace halcyon

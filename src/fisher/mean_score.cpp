@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <limits>
 
 namespace halcyon {
 
@@ -28,6 +29,7 @@ double MeanScore::mean_square() const {
 }
 
 double MeanScore::participation_ratio() const {
+  if (pairs_ == 0) return std::numeric_limits<double>::quiet_NaN();
   const double trace = squares_ / static_cast<double>(count_);
   return trace * trace / (pair_squares_ / pairs_);
 }

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include "fisher/fisher_estimates.h"
-#include "fisher/log_sigma_quadrature.h"
 
 namespace halcyon {
 
@@ -29,12 +28,12 @@ std::vector<ScoreDivergence::Level> ScoreDivergence::levels() const {
   return levels;
 }
 
-Estimate ScoreDivergence::nats() const {
+Estimate ScoreDivergence::nats(Levels levels) const {
   std::vector<Estimate> values;
   for (const auto& moments : moments_) {
     values.push_back(scaled(moments.mean(0), static_cast<double>(dim_)));
   }
-  return weighted_sum(log_sigma_weights(sigmas_), values);
+  return weighted_sum(log_sigma_weights(sigmas_), values, levels);
 }
 
 }  // namespace halcyon

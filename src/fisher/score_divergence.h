@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "fisher/log_sigma_quadrature.h"
 #include "fisher/sample_moments.h"
 
 namespace halcyon {
@@ -34,7 +35,7 @@ class ScoreDivergence {
   std::vector<Level> levels() const;
 
   /// int sigma^2 FD d ln sigma over the levels, by the trapezoidal rule.
-  Estimate nats() const;
+  Estimate nats(Levels levels = Levels::independent) const;
 
  private:
   int64_t dim_;
