@@ -87,7 +87,7 @@ struct FisherJob {
   std::vector<MemorisationEstimates> floors = {};
   std::vector<FisherEstimates> levels = {};  ///< of the curve
   std::optional<Estimate> path_kl = {};      ///< to options.against
-  nlohmann::json summary = {};
+  nlohmann::json summary = nlohmann::json::object();
   std::vector<std::string> alarms = {};
 
   std::string path(const std::string& name) const { return options.out + "/" + name; }

@@ -157,6 +157,17 @@ TEST_CASE("the exact denoiser of the training images memorises, and the alarm sa
   for (const double gap : column_numbers(floors, "memorisation_gap")) REQUIRE(gap < 1e-9);
 }
 
+TEST_CASE("a part by itself keeps what the curve found", "[cli]") {
+  const TemporaryDirectory dir;
+  const std::string study =
+      "--checkpoint toy:gaussian --levels 3 --images 100 --out " + (dir / "o");
+  fisher(study + " --only curve");
+  fisher(study + " --only dimension --detail_levels 2 --detail_images 8");
+  const auto summary = nlohmann::json::parse(slurp(dir / "o/fisher_summary.json"));
+  REQUIRE(summary.at("levels").size() == 3);
+  REQUIRE(summary.contains("alarms"));
+}
+
 TEST_CASE("two models that differ by a known score have their divergence in nats", "[cli][error]") {
   const TemporaryDirectory dir;
   REQUIRE_THAT(fisher("--checkpoint toy:gaussian --against toy:mixture --only divergence --out " +
