@@ -48,13 +48,7 @@ Estimate ControlledMoments::combination(const std::vector<double>& weights) cons
 
 Estimate ControlledMoments::ratio(const std::vector<double>& above,
                                   const std::vector<double>& below) const {
-  const double denominator = combination(below).value;
-  const double value = combination(above).value / denominator;
-  std::vector<double> residual;
-  for (size_t i = 0; i < above.size(); ++i) {
-    residual.push_back((above[i] - value * below[i]) / denominator);
-  }
-  return {value, combination(residual).standard_error, count()};
+  return ratio_of_means([&](const auto& weights) { return combination(weights); }, above, below);
 }
 
 TensorMap ControlledMoments::state() const {

@@ -75,9 +75,10 @@ torch::Tensor DenoiserJacobian::exact_trace() const {
   auto trace = torch::zeros({input_.size(0)}, torch::kFloat64);
   const auto dim = input_[0].numel();
   for (int64_t i = 0; i < dim; ++i) {
-    auto unit = torch::zeros_like(denoised_).detach();
-    unit.flatten(1).select(1, i).fill_(1);
-    trace += vjp(unit).flatten(1).select(1, i).to(torch::kCPU, torch::kFloat64);
+    const auto unit = torch::zeros({input_.size(0), dim}, denoised_.detach().options());
+    unit.select(1, i).fill_(1);
+    trace +=
+        vjp(unit.view(input_.sizes())).flatten(1).select(1, i).to(torch::kCPU, torch::kFloat64);
   }
   return trace;
 }

@@ -7,23 +7,15 @@
 #include <limits>
 
 #include "fisher/denoiser_jacobian.h"
+#include "fisher/log_sigma_quadrature.h"
 
 namespace halcyon {
 namespace {
 
-/// Weight of each level in the trapezoidal rule in ln sigma.
 std::vector<double> trapezoid_weights(const std::vector<FisherMaps>& levels) {
-  TORCH_CHECK(levels.size() > 1, "an integral over noise levels wants at least 2, got ",
-              levels.size());
-  std::vector<double> weights(levels.size(), 0.0);
-  for (size_t k = 0; k + 1 < levels.size(); ++k) {
-    const double step = std::log(levels[k + 1].sigma / levels[k].sigma);
-    TORCH_CHECK(step > 0, "noise levels must rise, got ", levels[k].sigma, " before ",
-                levels[k + 1].sigma);
-    weights[k] += step / 2;
-    weights[k + 1] += step / 2;
-  }
-  return weights;
+  std::vector<double> sigmas;
+  for (const auto& level : levels) sigmas.push_back(level.sigma);
+  return log_sigma_weights(sigmas);
 }
 
 /// sum_k weights_k maps_k of independent maps.

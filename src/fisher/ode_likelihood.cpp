@@ -15,17 +15,6 @@ torch::Tensor inner_product(const torch::Tensor& a, const torch::Tensor& b) {
   return (a * b).flatten(1).sum(1, /*keepdim=*/false, torch::kFloat64);
 }
 
-torch::Tensor exact_trace(const DenoiserJacobian& jacobian, const torch::Tensor& x) {
-  const int64_t dim = x[0].numel();
-  auto trace = torch::zeros({x.size(0)}, x.options().dtype(torch::kFloat64));
-  for (int64_t i = 0; i < dim; ++i) {
-    const auto row = torch::zeros({x.size(0), dim}, x.options());
-    row.select(1, i).fill_(1);
-    trace += jacobian.vjp(row.view(x.sizes())).flatten(1).select(1, i);
-  }
-  return trace;
-}
-
 /// The ODE of [x, integral of tr grad D d ln sigma], [B, d + 1] float64, in t = ln sigma.
 class FlowWithTrace {
  public:
@@ -37,8 +26,8 @@ class FlowWithTrace {
     const auto x = state.narrow(1, 0, state.size(1) - 1).to(like_.scalar_type()).view_as(like_);
     const auto sigma = torch::full({x.size(0)}, std::exp(log_sigma), x.options());
     const DenoiserJacobian jacobian(denoiser_, x, sigma);
-    const auto trace =
-        probe_.defined() ? inner_product(jacobian.vjp(probe_), probe_) : exact_trace(jacobian, x);
+    const auto trace = probe_.defined() ? inner_product(jacobian.vjp(probe_), probe_)
+                                        : jacobian.exact_trace().to(x.device());
     const auto velocity = (x - jacobian.denoised()).flatten(1).to(torch::kFloat64);
     return torch::cat({velocity, trace.unsqueeze(1)}, 1);
   }

@@ -42,13 +42,19 @@ Estimate SampleMoments::mean(int64_t i) const {
 
 Estimate SampleMoments::ratio(const std::vector<double>& above,
                               const std::vector<double>& below) const {
+  return ratio_of_means([&](const auto& weights) { return combination(weights); }, above, below);
+}
+
+Estimate ratio_of_means(const std::function<Estimate(const std::vector<double>&)>& combination,
+                        const std::vector<double>& above, const std::vector<double>& below) {
+  const auto numerator = combination(above);
   const double denominator = combination(below).value;
-  const double value = combination(above).value / denominator;
+  const double value = numerator.value / denominator;
   std::vector<double> residual;
   for (size_t i = 0; i < above.size(); ++i) {
     residual.push_back((above[i] - value * below[i]) / denominator);
   }
-  return {value, combination(residual).standard_error, count_};
+  return {value, combination(residual).standard_error, numerator.count};
 }
 
 TensorMap SampleMoments::state() const {

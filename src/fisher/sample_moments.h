@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/tensor_map.h"
@@ -50,5 +51,9 @@ class SampleMoments {
   torch::Tensor mean_;       // [k]
   torch::Tensor co_moment_;  // [k, k]
 };
+
+/// ratio() of whatever has such a combination().
+Estimate ratio_of_means(const std::function<Estimate(const std::vector<double>&)>& combination,
+                        const std::vector<double>& above, const std::vector<double>& below);
 
 }  // namespace halcyon
