@@ -1,17 +1,18 @@
 # Fails if a file includes from a layer that its own may not see.  Run: cmake -DROOT=. -P this-file.
 cmake_minimum_required(VERSION 3.22)
 set(allowed_core     core)
+set(allowed_kernels  kernels)
 set(allowed_data     data core)
 set(allowed_io       io core)
-set(allowed_training training core)
+set(allowed_training training core kernels)
 set(allowed_fisher   fisher core)
 set(allowed_config   config core)
-set(allowed_models   models core)
+set(allowed_models   models core kernels)
 set(allowed_samplers samplers core)
-set(allowed_cli      cli config data fisher io models samplers training core)
+set(allowed_cli      cli config data fisher io models samplers training core kernels)
 
 set(bad "")
-foreach(layer core data io training fisher config models samplers cli)
+foreach(layer core kernels data io training fisher config models samplers cli)
   file(GLOB_RECURSE files ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cpp
                           ${ROOT}/src/${layer}/*.h ${ROOT}/src/${layer}/*.cpp)
   if(NOT files)

@@ -7,14 +7,13 @@
 
 #include "core/error.h"
 #include "models/layers/dropout.h"
+#include "models/layers/norm.h"
 #include "models/layers/resample.h"
 
 namespace halcyon {
 
 using torch::nn::Conv2d;
 using torch::nn::Conv2dOptions;
-using torch::nn::GroupNorm;
-using torch::nn::GroupNormOptions;
 
 // One resolution: blocks, each followed by attention if there is any, then at most one change of
 // resolution.
@@ -123,8 +122,7 @@ Unet::Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_clas
   build_up(last_channels(options), skips);
   norm_out_ = register_module(
       "norm_out",
-      GroupNorm(GroupNormOptions(options.norm_groups, options.channels * options.channel_mult[0])
-                    .eps(options.norm_eps)));
+      make_norm(options.norm_groups, options.channels * options.channel_mult[0], options.norm_eps));
   conv_out_ =
       register_module("conv_out", convolution(options.channels * options.channel_mult[0], folded));
   torch::nn::init::zeros_(conv_out_->weight);
@@ -205,7 +203,7 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
               "x is ", x.sizes(), ", built for [B, ", shape_.channels, ", ", shape_.height, ", ",
               shape_.width, "]");
   const auto embedding = embedding_->forward(c_noise, label);
-  auto h = conv_in_->forward(torch::pixel_unshuffle(x, options_.patch));
+  auto h = conv_in_->forward(entering(torch::pixel_unshuffle(x, options_.patch)));
   std::vector<torch::Tensor> skips = {h};
   for (const auto& level : down_) {
     for (size_t i = 0; i < level->blocks.size(); ++i) {
@@ -222,8 +220,31 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
     }
     if (level->upsample) h = level->upsample->forward(h);
   }
-  h = conv_out_->forward(torch::silu(norm_out_->forward(h)));
-  return torch::pixel_shuffle(h, options_.patch);
+  h = conv_out_->forward(normalise(norm_out_, h, /*activate=*/true));
+  return torch::pixel_shuffle(h.to(x.scalar_type()), options_.patch);
+}
+
+torch::Tensor Unet::entering(const torch::Tensor& x) const {
+  const auto typed = x.to(conv_in_->weight.scalar_type());
+  // LibTorch's convolutions in float64 know one layout only.
+  if (typed.scalar_type() == torch::kFloat64) return typed;
+  return typed.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+void Unet::use_type(at::ScalarType type) {
+  const auto cast = [&](torch::Tensor parameter) {
+    const auto format =
+        parameter.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    parameter.set_data(parameter.detach().to(type).contiguous(format));
+  };
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (module->as<Conv2d>() != nullptr) {
+      for (const auto& parameter : module->parameters()) cast(parameter);
+    }
+    if (auto* attention = module->as<Attention>()) {
+      for (const auto& parameter : attention->maps()) cast(parameter);
+    }
+  }
 }
 
 int64_t Unet::num_classes() const { return embedding_->num_classes(); }

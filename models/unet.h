@@ -66,6 +66,8 @@ class Unet final : public ScoreNetwork {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& c_noise,
                         const torch::Tensor& label) override;
   int64_t num_classes() const override;
+  /// Convolutions and attention go to `type`, in channels-last memory; norms and embeddings stay.
+  void use_type(at::ScalarType type) override;
   void use_generator(const at::Generator& rng) override;
 
  private:
@@ -77,6 +79,8 @@ class Unet final : public ScoreNetwork {
   void build_middle(int64_t channels);
   void build_up(int64_t channels, std::vector<int64_t> skips);
   bool attends(size_t level) const;
+  /// x in the type and the memory layout that the convolutions work in.
+  torch::Tensor entering(const torch::Tensor& x) const;
 
   UnetOptions options_;
   ImageShape shape_;

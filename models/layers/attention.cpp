@@ -4,13 +4,14 @@
 
 #include <cmath>
 
+#include "models/layers/norm.h"
+
 namespace halcyon {
 
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
-      norm_(register_module("norm", torch::nn::GroupNorm(torch::nn::GroupNormOptions(
-                                                             options.norm_groups, options.channels)
-                                                             .eps(options.norm_eps)))),
+      norm_(register_module("norm",
+                            make_norm(options.norm_groups, options.channels, options.norm_eps))),
       query_(register_module("query", torch::nn::Linear(options.channels, options.channels))),
       key_(register_module("key", torch::nn::Linear(options.channels, options.channels))),
       value_(register_module("value", torch::nn::Linear(options.channels, options.channels))),
@@ -18,6 +19,11 @@ Attention::Attention(const AttentionOptions& options)
   TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
   torch::nn::init::zeros_(out_->weight);
   torch::nn::init::zeros_(out_->bias);
+}
+
+std::vector<torch::Tensor> Attention::maps() const {
+  return {query_->weight, query_->bias, key_->weight, key_->bias,
+          value_->weight, value_->bias, out_->weight, out_->bias};
 }
 
 // [B, N, C] -> [B heads, N, C / heads]
@@ -30,7 +36,9 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens) const {
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
-  const auto tokens = norm_->forward(x).flatten(2).transpose(1, 2);
+  // Pixels first: in channels-last memory the tokens are there already.
+  const auto pixels = normalise(norm_, x, /*activate=*/false).permute({0, 2, 3, 1});
+  const auto tokens = pixels.flatten(1, 2);
   const auto query = split_heads(query_->forward(tokens));
   const auto key = split_heads(key_->forward(tokens));
   const auto value = split_heads(value_->forward(tokens));
@@ -38,7 +46,7 @@ torch::Tensor Attention::forward(const torch::Tensor& x) {
   const double scale = 1 / std::sqrt(static_cast<double>(query.size(2)));
   const auto weights = torch::softmax(torch::bmm(scale * query, key.transpose(1, 2)), -1);
   const auto mixed = out_->forward(join_heads(torch::bmm(weights, value)));
-  return x + mixed.transpose(1, 2).reshape(x.sizes());
+  return x + mixed.view_as(pixels).permute({0, 3, 1, 2});
 }
 
 }  // namespace halcyon

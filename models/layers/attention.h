@@ -26,6 +26,9 @@ class Attention final : public torch::nn::Module {
   /// x: [B, channels, H, W]; the result likewise.
   torch::Tensor forward(const torch::Tensor& x);
 
+  /// Weights and biases of the linear maps: what is typed as x; the norm is not.
+  std::vector<torch::Tensor> maps() const;
+
  private:
   torch::Tensor split_heads(const torch::Tensor& tokens) const;
   torch::Tensor join_heads(const torch::Tensor& tokens) const;

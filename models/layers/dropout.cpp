@@ -8,7 +8,7 @@ torch::Tensor Dropout::forward(const torch::Tensor& x) {
   if (!is_training() || p_ == 0) return x;
   TORCH_CHECK(rng_.defined(), "Dropout with p = ", p_, " in train mode needs use_generator()");
   const auto mask = torch::empty(x.sizes(), x.options()).bernoulli_(1 - p_, rng_);
-  return x * mask.div_(1 - p_);
+  return (x * mask) / (1 - p_);
 }
 
 }  // namespace halcyon

@@ -2,12 +2,9 @@
 
 #include <torch/torch.h>
 
-namespace halcyon {
+#include "models/layers/norm.h"
 
-static torch::nn::GroupNorm group_norm(const ResidualBlockOptions& options, int64_t channels) {
-  return torch::nn::GroupNorm(
-      torch::nn::GroupNormOptions(options.norm_groups, channels).eps(options.norm_eps));
-}
+namespace halcyon {
 
 static torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t size) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, size).padding(size / 2));
@@ -15,8 +12,10 @@ static torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t size) {
 
 ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
     : scale_shift_(options.scale_shift),
-      norm1_(register_module("norm1", group_norm(options, options.in_channels))),
-      norm2_(register_module("norm2", group_norm(options, options.out_channels))),
+      norm1_(register_module(
+          "norm1", make_norm(options.norm_groups, options.in_channels, options.norm_eps))),
+      norm2_(register_module(
+          "norm2", make_norm(options.norm_groups, options.out_channels, options.norm_eps))),
       conv1_(register_module("conv1", convolution(options.in_channels, options.out_channels, 3))),
       conv2_(register_module("conv2", convolution(options.out_channels, options.out_channels, 3))),
       embed_(register_module("embed",
@@ -32,15 +31,16 @@ ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
 }
 
 torch::Tensor ResidualBlock::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
-  auto h = conv1_->forward(torch::silu(norm1_->forward(x)));
-  const auto e = embed_->forward(torch::silu(embedding)).unsqueeze(-1).unsqueeze(-1);
+  Modulation modulation;
+  const auto e = embed_->forward(torch::silu(embedding));
   if (scale_shift_) {
     const auto scale_and_shift = e.chunk(2, 1);
-    h = norm2_->forward(h) * (1 + scale_and_shift[0]) + scale_and_shift[1];
+    modulation = {.scale = scale_and_shift[0], .shift = scale_and_shift[1]};
   } else {
-    h = norm2_->forward(h + e);
+    modulation = {.add = e};
   }
-  h = conv2_->forward(dropout_->forward(torch::silu(h)));
+  auto h = conv1_->forward(normalise(norm1_, x, /*activate=*/true));
+  h = conv2_->forward(dropout_->forward(normalise(norm2_, h, /*activate=*/true, modulation)));
   return (shortcut_ ? shortcut_->forward(x) : x) + h;
 }
 

@@ -101,6 +101,7 @@ void load_network(const SafetensorsFile& file, int64_t label, torch::Device devi
   require_same_layout(file.tensors, own);
   for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(file.tensors.at(name));
   model.network->to(device);
+  model.network->use_type(torch::kFloat32);  // and its memory layout
   model.network->eval();
   model.preconditioning = make_preconditioning(model.recipe.preconditioning);
   model.range = model_range(*model.preconditioning, model.recipe.preconditioning);

@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "core/calibrated_denoiser.h"
 #include "core/error.h"
+#include "core/precision.h"
 #include "core/registry.h"
 #include "data/image_set.h"
 #include "io/atomic_file.h"
@@ -32,6 +33,7 @@ struct SampleCommand {
   std::string out = "samples";
   int64_t batch = 64;
   int64_t label = -1;
+  Precision precision = Precision::automatic;
   bool tensors = false;
   MachineOptions machine;
   SamplerOptions sampler;
@@ -47,6 +49,7 @@ struct SampleCommand {
     field(self.out, "out", "folder for the images, grid.png and samples.json");
     field(self.batch, "batch", "images drawn at once, > 0");
     field(self.label, "label", "class to draw (class-conditional models); -1: any");
+    field(self.precision, "precision", kPrecisionHelp);
     field(self.tensors, "tensors", "also write samples.safetensors, [N, C, H, W] in model units");
   }
   template <class Self, class Section>
@@ -119,6 +122,9 @@ int sample_command(const Arguments& arguments) {
   }
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.checkpoint, command.weights, command.label, device);
+  if (model.network) {
+    model.network->use_type(scalar_type(resolved(command.precision, device)));
+  }
   load_sampler_table(command.sampler, model.source, model.range);
   std::optional<CalibratedDenoiser> calibrated;
   if (!command.calibration.empty()) {

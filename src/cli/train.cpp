@@ -70,7 +70,8 @@ void check_options(const TrainingRun& options) {
 }
 
 /// Replaces what was left to be found out, so that config.ini repeats the run.
-void resolve(Recipe& recipe, const ImageSet& set) {
+void resolve(Recipe& recipe, const ImageSet& set, torch::Device device) {
+  recipe.training.precision = resolved(recipe.training.precision, device);
   if (!set.images.is_floating_point()) {
     recipe.data.channels = set.images.size(1);
     if (set.images.size(2) == set.images.size(3)) recipe.data.size = set.images.size(2);
@@ -98,7 +99,7 @@ int train_command(const Arguments& arguments) {
   auto whole = options.recipe.data;
   whole.limit = 0;  // of the training images
   const auto held_out = load_held_out(whole, images);
-  resolve(options.recipe, images);
+  resolve(options.recipe, images, device);
   const auto& preconditioning = options.recipe.preconditioning;
   make_grid(options.sampler, model_range(*make_preconditioning(preconditioning), preconditioning));
   const auto config = OptionSet(options).to_ini();

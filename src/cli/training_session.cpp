@@ -63,8 +63,10 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       training_bins_(study_.sigmas().front(), study_.sigmas().back(), options.fisher.levels,
                      study_.dim(), study_.mean_image()) {
   if (options.run.fisher_every > 0) study_.require_enough_images();
-  fmt::print("{} parameters on {} images of {}x{}x{}\n", state_.parameters.count(),
-             images_.images.size(0), shape_.channels, shape_.height, shape_.width);
+  state_.network->use_type(scalar_type(options.recipe.training.precision));
+  fmt::print("{} parameters in {} on {} images of {}x{}x{}\n", state_.parameters.count(),
+             to_text(options.recipe.training.precision), images_.images.size(0), shape_.channels,
+             shape_.height, shape_.width);
 }
 
 void TrainingSession::resume() {

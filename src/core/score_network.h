@@ -17,6 +17,10 @@ class ScoreNetwork : public torch::nn::Module {
   /// Number of classes the network is conditioned on; 0 if it takes no label.
   virtual int64_t num_classes() const { return 0; }
 
+  /// From now on works in `type`, float32 or bfloat16, inside: what is large goes to it, what is
+  /// small and wants digits stays.  What goes in and comes out is as before.
+  virtual void use_type(at::ScalarType) {}
+
   /// Where dropout draws from (train mode only), so that a run can be repeated and resumed.
   virtual void use_generator(const at::Generator&) {}
 };

@@ -18,12 +18,15 @@ Ema::Ema(double halflife, double ramp, const torch::Tensor& values)
   }
 }
 
-void Ema::update(const torch::Tensor& values, int64_t batch, int64_t images) {
-  const torch::NoGradGuard no_grad;
+double Ema::new_share(int64_t batch, int64_t images) const {
   double halflife = halflife_images;
   if (rampup > 0) halflife = std::min(halflife, rampup * static_cast<double>(images));
-  const double kept = std::pow(0.5, static_cast<double>(batch) / halflife);
-  average.lerp_(values, 1 - kept);
+  return 1 - std::pow(0.5, static_cast<double>(batch) / halflife);
+}
+
+void Ema::update(const torch::Tensor& values, int64_t batch, int64_t images) {
+  const torch::NoGradGuard no_grad;
+  average.lerp_(values, new_share(batch, images));
 }
 
 }  // namespace halcyon

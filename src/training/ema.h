@@ -27,6 +27,10 @@ struct Ema {
   /// Starts at a copy of `values`.  @throws ConfigError unless halflife_images > 0 and rampup >= 0.
   Ema(double halflife_images, double rampup, const torch::Tensor& values);
 
+  /// The share of the new values in the average after a step of `batch` images, `images` seen in
+  /// all with it.
+  double new_share(int64_t batch, int64_t images) const;
+
   /// After a step of `batch` images, `images` seen in all with it.
   void update(const torch::Tensor& values, int64_t batch, int64_t images);
 

@@ -9,49 +9,78 @@ constexpr int64_t kAlignment = 16;  // floats: a cache line, as fresh tensors ar
 
 }  // namespace
 
+torch::Tensor FlatParameters::Slot::view(const torch::Tensor& flat) const {
+  const auto part = flat.narrow(0, offset, count());
+  if (shape.size() != 4) return part.view(shape);
+  return part.view({shape[0], shape[2], shape[3], shape[1]}).permute({0, 3, 1, 2});
+}
+
 FlatParameters::FlatParameters(torch::nn::Module& module) {
   int64_t total = 0;
-  const auto parameters = module.named_parameters();
-  for (const auto& item : parameters) {
-    slots_.push_back({item.key(), total, item.value().sizes().vec()});
+  for (const auto& item : module.named_parameters()) {
+    slots_.push_back({item.key(), total, item.value().sizes().vec(), item.value()});
     total += (item.value().numel() + kAlignment - 1) / kAlignment * kAlignment;
   }
   TORCH_CHECK(total > 0, "FlatParameters: the module has no parameters");
-  const auto options = parameters.front().value().options().requires_grad(false);
-  values_ = torch::zeros({total}, options);
-  gradients_ = torch::zeros({total}, options);
+  values_ = torch::zeros({total}, slots_.front().parameter.options().requires_grad(false));
 
   const torch::NoGradGuard no_grad;
-  const auto value_views = views(values_);
-  const auto gradient_views = views(gradients_);
-  for (const auto& item : parameters) {
-    const auto& parameter = item.value();
-    value_views.at(item.key()).copy_(parameter);
-    parameter.set_data(value_views.at(item.key()));
-    parameter.mutable_grad() = gradient_views.at(item.key());
+  for (auto& slot : slots_) {
+    const auto view = slot.view(values_);
+    view.copy_(slot.parameter);
+    slot.parameter.set_data(view);
   }
 }
 
 TensorMap FlatParameters::views(const torch::Tensor& flat) const {
   TensorMap map;
-  for (const auto& slot : slots_) {
-    const auto size = c10::multiply_integers(slot.shape);
-    map[slot.name] = flat.narrow(0, slot.offset, size).view(slot.shape);
-  }
+  for (const auto& slot : slots_) map[slot.name] = slot.view(flat);
   return map;
+}
+
+void FlatParameters::clear_gradients() {
+  for (auto& slot : slots_) slot.parameter.mutable_grad().reset();
+  collected_.reset();
+}
+
+void FlatParameters::collect_gradients() {
+  const torch::NoGradGuard no_grad;
+  if (!collected_.defined()) collected_ = torch::zeros_like(values_);
+  for (auto& slot : slots_) {
+    auto& gradient = slot.parameter.mutable_grad();
+    if (gradient.defined()) slot.view(collected_).add_(gradient);
+    gradient.reset();
+  }
+}
+
+void FlatParameters::refresh_copies() {
+  const torch::NoGradGuard no_grad;
+  for (auto& slot : slots_) {
+    if (slot.parameter.scalar_type() == values_.scalar_type()) continue;
+    slot.parameter.copy_(slot.view(values_));
+  }
 }
 
 int64_t FlatParameters::count() const {
   int64_t total = 0;
-  for (const auto& slot : slots_) total += c10::multiply_integers(slot.shape);
+  for (const auto& slot : slots_) total += slot.count();
   return total;
 }
 
-ScopedValues::ScopedValues(const FlatParameters& parameters, const torch::Tensor& values)
-    : target_(parameters.values()), saved_(parameters.values().clone()) {
-  torch::Tensor(target_).copy_(values);
+ScopedValues::ScopedValues(const FlatParameters& parameters, const torch::Tensor& values) {
+  for (const auto& slot : parameters.slots()) {
+    parameters_.push_back(slot.parameter);
+    saved_.push_back(slot.parameter.detach());
+    parameters_.back().mutable_grad().reset();
+    parameters_.back().set_data(slot.view(values));
+  }
 }
 
-ScopedValues::~ScopedValues() { target_.copy_(saved_); }
+ScopedValues::~ScopedValues() {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    parameters_[i].mutable_grad().reset();
+    parameters_[i].set_data(saved_[i]);
+  }
+}
 
 }  // namespace halcyon

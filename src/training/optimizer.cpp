@@ -49,10 +49,8 @@ void AdamW::update(const torch::Tensor& values, const torch::Tensor& gradients,
   values.addcdiv_(mean, root, -rate / mean_bias);
 }
 
-double clip_gradient(const torch::Tensor& gradients, double limit) {
-  const double norm = gradients.norm().item<double>();
+void clip_gradient(const torch::Tensor& gradients, double norm, double limit) {
   if (limit > 0 && norm > limit) gradients.mul_(limit / norm);
-  return norm;
 }
 
 }  // namespace halcyon

@@ -57,8 +57,7 @@ struct AdamW {
   torch::Tensor square;  ///< running mean of its square, as values
 };
 
-/// Scales `gradients` in place so that their norm is at most `limit` (0: leaves them) and returns
-/// the norm that they had.
-double clip_gradient(const torch::Tensor& gradients, double limit);
+/// Scales `gradients`, of the norm given, in place so that it is at most `limit` (0: leaves them).
+void clip_gradient(const torch::Tensor& gradients, double norm, double limit);
 
 }  // namespace halcyon

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/require.h"
+#include "training/parameter_update.h"
 
 namespace halcyon {
 namespace {
@@ -57,6 +58,7 @@ BatchLoss add_gradient(TrainingState& state, const TrainingTask& task, const Tra
     auto loss = task.objective.loss(denoiser, slice(batch.x0), sigma, state.noise_rng);
     loss.weighted = loss.weighted * drawn.weight.index({stride}).to(batch.x0.scalar_type());
     (loss.weighted.sum() / static_cast<double>(count)).backward();
+    if (task.training.accumulate > 1) state.parameters.collect_gradients();
     parts.push_back(loss);
   }
   return {joined(parts), torch::cat(quantiles)};
@@ -85,7 +87,7 @@ void check_options(const TrainingOptions& o) {
 
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
   state.network->train();
-  state.parameters.gradients().zero_();
+  state.parameters.clear_gradients();
   const auto [loss, quantile] = add_gradient(state, task, batch);
 
   StepReport report;
@@ -94,17 +96,14 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
   report.loss = loss;
-  report.grad_norm = clip_gradient(state.parameters.gradients(), task.optimizer.gradient_clip);
+  report.grad_norm = gradient_norm(state.parameters);
   require_finite(report, report.loss.weighted.mean().item<double>());
 
-  state.optimizer.update(state.parameters.values(), state.parameters.gradients(), task.optimizer,
-                         report.learning_rate, report.step);
+  update_parameters(state.parameters, state.optimizer, state.emas, task.optimizer, report.grad_norm,
+                    {report.step, batch.x0.size(0), report.images, report.learning_rate});
   state.noise.add(quantile, loss.error / loss.sigma.square());
   state.step = report.step;
   state.images = report.images;
-  for (auto& ema : state.emas) {
-    ema.update(state.parameters.values(), batch.x0.size(0), state.images);
-  }
   return report;
 }
 

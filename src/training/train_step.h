@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/denoising_loss.h"
+#include "core/precision.h"
 #include "training/training_state.h"
 
 namespace halcyon {
@@ -14,6 +15,7 @@ struct TrainingOptions {
   int64_t batch = 64;
   int64_t accumulate = 1;
   double label_dropout = 0.1;
+  Precision precision = Precision::automatic;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -23,6 +25,7 @@ struct TrainingOptions {
           "parts a batch is worked in, to save memory; divides batch");
     field(self.label_dropout, "label_dropout",
           "share of images whose label is hidden (class-conditional models), in [0, 1]");
+    field(self.precision, "precision", kPrecisionHelp);
   }
 };
 

@@ -55,6 +55,7 @@ void TrainingState::load_weights(const TensorMap& tensors, const torch::Tensor& 
   const auto own = weights(values);
   require_same_layout(tensors, own);
   for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(tensors.at(name));
+  parameters.refresh_copies();
 }
 
 void TrainingState::load_training_tensors(const TensorMap& tensors) {

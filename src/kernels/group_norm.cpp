@@ -1,0 +1,224 @@
+#include "kernels/group_norm.h"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+#include "kernels/fusion.h"
+#include "kernels/group_norm_loops.h"
+#include "kernels/parallel.h"
+
+namespace halcyon {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Autograd takes no undefined tensors: what is not there is empty.
+bool present(const torch::Tensor& t) { return t.numel() > 0; }
+
+template <class T>
+T* data(const torch::Tensor& t) {
+  return present(t) ? static_cast<T*>(t.data_ptr()) : nullptr;
+}
+
+/// [B, C, H, W] tensors and [B, C] tables of one call, and how to find an image among them.
+template <class T>
+class Batch {
+ public:
+  Batch(const torch::Tensor& x, const variable_list& tables, const GroupNormTask& task,
+        const torch::Tensor& mean, const torch::Tensor& rstd)
+      : channels_(x.size(1)), step_(x.size(1) * x.size(2) * x.size(3)), groups_(task.groups) {
+    image_ = {};
+    image_.pixels = x.size(2) * x.size(3);
+    image_.channels = channels_;
+    image_.group_size = channels_ / task.groups;
+    image_.eps = task.eps;
+    image_.activate = task.activate;
+    image_.x = data<T>(x);
+    image_.weight = data<float>(tables[0]);
+    image_.bias = data<float>(tables[1]);
+    image_.add = data<float>(tables[2]);
+    image_.scale = data<float>(tables[3]);
+    image_.shift = data<float>(tables[4]);
+    image_.mean = data<float>(mean);
+    image_.rstd = data<float>(rstd);
+    split(x.size(0));
+  }
+
+  /// work(image, offset of its pixels, offset of its tables) for every part, on all threads.
+  template <class Work>
+  void for_each(const Work& work) const {
+    parallel_for(count_, [&](int64_t begin, int64_t end) {
+      std::vector<float> scratch(static_cast<size_t>(4 * channels_));
+      for (int64_t i = begin; i < end; ++i) {
+        work(part(i, scratch.data()), i / parts_ * step_, i / parts_ * channels_);
+      }
+    });
+  }
+
+ private:
+  /// Few images: each is split by channels, so that no thread waits.
+  void split(int64_t images) {
+    const int64_t piece = std::lcm(image_.group_size, simd::kWidth);
+    const int64_t threads = at::get_num_threads();
+    parts_ = 1;
+    while (images * parts_ < 2 * threads && images * parts_ % threads != 0 &&
+           channels_ % (2 * parts_ * piece) == 0) {
+      parts_ *= 2;
+    }
+    count_ = images * parts_;
+  }
+
+  GroupNormImage<T> part(int64_t i, float* scratch) const {
+    const int64_t b = i / parts_;
+    const int64_t k = i % parts_;
+    auto image = image_;
+    image.first = k * channels_ / parts_;
+    image.last = (k + 1) * channels_ / parts_;
+    image.x += b * step_;
+    for (auto* table : {&image.add, &image.scale, &image.shift}) {
+      if (*table != nullptr) *table += b * channels_;
+    }
+    image.mean += b * groups_;
+    image.rstd += b * groups_;
+    image.scratch = scratch;
+    return image;
+  }
+
+  GroupNormImage<T> image_;
+  int64_t channels_, step_, groups_;
+  int64_t parts_ = 1;
+  int64_t count_ = 0;
+};
+
+template <class Work>
+void dispatch(const torch::Tensor& x, const Work& work) {
+  if (x.scalar_type() == torch::kFloat32) {
+    work(float());
+  } else {
+    work(simd::BFloat16());
+  }
+}
+
+torch::Tensor composed(const variable_list& in, const GroupNormTask& task) {
+  const auto optional = [](const torch::Tensor& t) { return present(t) ? t : torch::Tensor(); };
+  return group_norm_composed(in[0], in[1], in[2], task,
+                             {optional(in[3]), optional(in[4]), optional(in[5])});
+}
+
+/// Gradients by weight, bias, add, scale and shift from the sums over pixels, each [B, C].
+variable_list table_gradients(const variable_list& in, const torch::Tensor& u,
+                              const torch::Tensor& u_xhat, const torch::Tensor& dx) {
+  const auto &weight = in[1], &bias = in[2], &scale = in[4];
+  const auto outer = [&](const torch::Tensor& sum) {
+    return (present(scale) ? sum * (1 + scale) : sum).sum(0);
+  };
+  return {outer(u_xhat), outer(u), present(in[3]) ? dx : torch::Tensor(),
+          present(scale) ? weight * u_xhat + bias * u : torch::Tensor(),
+          present(in[5]) ? u : torch::Tensor()};
+}
+
+struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, const torch::Tensor& bias,
+                               const torch::Tensor& add, const torch::Tensor& scale,
+                               const torch::Tensor& shift, int64_t groups, double eps,
+                               bool activate) {
+    const GroupNormTask task = {groups, eps, activate};
+    const auto mean = torch::empty({x.size(0), groups}, torch::kFloat32);
+    const auto rstd = torch::empty_like(mean);
+    auto y = torch::empty_like(x);
+    dispatch(x, [&](auto zero) {
+      using T = decltype(zero);
+      Batch<T>(x, {weight, bias, add, scale, shift}, task, mean, rstd)
+          .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t) {
+            group_norm_forward(image, data<T>(y) + pixels);
+          });
+    });
+    context->save_for_backward({x, weight, bias, add, scale, shift, mean, rstd});
+    context->saved_data["groups"] = groups;
+    context->saved_data["eps"] = eps;
+    context->saved_data["activate"] = activate;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const GroupNormTask task = {context->saved_data["groups"].toInt(),
+                                context->saved_data["eps"].toDouble(),
+                                context->saved_data["activate"].toBool()};
+    const auto saved = context->get_saved_variables();
+    const variable_list in(saved.begin(), saved.begin() + 6);
+    variable_list result;
+    if (at::GradMode::is_enabled()) {
+      result = differentiable_gradient([&](const auto& inputs) { return composed(inputs, task); },
+                                       in, gradients[0]);
+    } else {
+      result = first_gradient(in, saved[6], saved[7], task, gradients[0]);
+    }
+    result.resize(9);  // none for groups, eps and activate
+    return result;
+  }
+
+  static variable_list first_gradient(const variable_list& in, const torch::Tensor& mean,
+                                      const torch::Tensor& rstd, const GroupNormTask& task,
+                                      const torch::Tensor& gradient) {
+    const auto& x = in[0];
+    const auto dy = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+    const auto dx = torch::empty_like(x);
+    const auto sums = torch::empty({3, x.size(0), x.size(1)}, torch::kFloat32);
+    dispatch(x, [&](auto zero) {
+      using T = decltype(zero);
+      float* base = sums.data_ptr<float>();
+      const int64_t size = x.size(0) * x.size(1);
+      Batch<T>(x, {in[1], in[2], in[3], in[4], in[5]}, task, mean, rstd)
+          .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t tables) {
+            float* at = base + tables;
+            group_norm_backward(image, data<T>(dy) + pixels, data<T>(dx) + pixels,
+                                {at, at + size, at + 2 * size});
+          });
+    });
+    auto result = table_gradients(in, sums[0], sums[1], sums[2]);
+    result.insert(result.begin(), dx);
+    return result;
+  }
+};
+
+/// [B, C] in memory order, or empty.
+torch::Tensor table(const torch::Tensor& t, const torch::Tensor& x) {
+  return t.defined() ? t.expand({x.size(0), x.size(1)}).contiguous() : torch::empty({0});
+}
+
+torch::Tensor over_pixels(const torch::Tensor& t, at::ScalarType type) {
+  return t.to(type).unsqueeze(-1).unsqueeze(-1);
+}
+
+}  // namespace
+
+torch::Tensor group_norm_composed(const torch::Tensor& x, const torch::Tensor& weight,
+                                  const torch::Tensor& bias, const GroupNormTask& task,
+                                  const Modulation& modulation) {
+  const auto type = accurate_type(x.scalar_type());
+  auto h = x.to(type);
+  if (modulation.add.defined()) h = h + over_pixels(modulation.add, type);
+  h = torch::group_norm(h, task.groups, weight.to(type), bias.to(type), task.eps);
+  if (modulation.scale.defined()) h = h * (1 + over_pixels(modulation.scale, type));
+  if (modulation.shift.defined()) h = h + over_pixels(modulation.shift, type);
+  return (task.activate ? torch::silu(h) : h).to(x.scalar_type());
+}
+
+torch::Tensor group_norm(const torch::Tensor& x, const torch::Tensor& weight,
+                         const torch::Tensor& bias, const GroupNormTask& task,
+                         const Modulation& modulation) {
+  const auto& [add, scale, shift] = modulation;
+  const bool single = weight.scalar_type() == torch::kFloat32;  // and then add, scale and shift
+  if (!single || x.size(1) % simd::kWidth != 0 || x.numel() == 0 ||
+      !fusable({x, weight, bias, add, scale, shift})) {
+    return group_norm_composed(x, weight, bias, task, modulation);
+  }
+  return FusedGroupNorm::apply(x.contiguous(at::MemoryFormat::ChannelsLast), weight.contiguous(),
+                               bias.contiguous(), table(add, x), table(scale, x), table(shift, x),
+                               task.groups, task.eps, task.activate);
+}
+
+}  // namespace halcyon

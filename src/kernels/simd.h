@@ -1,0 +1,82 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "kernels/loop_types.h"
+
+/// One loop, compiled for several instruction sets; the processor's is chosen when the program
+/// starts.  What is called inside must be HALCYON_INLINE, so that it becomes part of each.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define HALCYON_MULTIVERSION \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define HALCYON_MULTIVERSION
+#endif
+#define HALCYON_INLINE inline __attribute__((always_inline))
+
+namespace halcyon::simd {
+
+/// kWidth numbers: one AVX-512 register, two of AVX2.
+typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t IntLanes __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t BitLanes __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t HalfLanes __attribute__((vector_size(32), aligned(2), may_alias));
+
+HALCYON_INLINE Lanes splat(float x) { return Lanes{} + x; }
+
+HALCYON_INLINE Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
+
+HALCYON_INLINE Lanes load(const BFloat16* from) {
+  const auto half = *reinterpret_cast<const HalfLanes*>(from);
+  return std::bit_cast<Lanes>(__builtin_convertvector(half, BitLanes) << 16);
+}
+
+HALCYON_INLINE void store(float* to, Lanes x) { *reinterpret_cast<Lanes*>(to) = x; }
+
+/// To the nearest, ties to even; NaN stays NaN.
+HALCYON_INLINE void store(BFloat16* to, Lanes x) {
+  const auto bits = std::bit_cast<BitLanes>(x);
+  const BitLanes rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+  *reinterpret_cast<HalfLanes*>(to) = __builtin_convertvector(rounded, HalfLanes);
+}
+
+HALCYON_INLINE float load_one(const float* from) { return *from; }
+HALCYON_INLINE float load_one(const BFloat16* from) {
+  return std::bit_cast<float>(static_cast<uint32_t>(from->bits) << 16);
+}
+HALCYON_INLINE void store_one(float* to, float x) { *to = x; }
+HALCYON_INLINE void store_one(BFloat16* to, float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  to->bits = static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+HALCYON_INLINE Lanes select(IntLanes mask, Lanes yes, Lanes no) {
+  return std::bit_cast<Lanes>((std::bit_cast<IntLanes>(yes) & mask) |
+                              (std::bit_cast<IntLanes>(no) & ~mask));
+}
+
+/// exp to about one unit in the last place on [-87, 88], to which x is clamped: x = n ln 2 + r,
+/// |r| <= ln 2 / 2, exp(x) = 2^n exp(r), with exp(r) = 1 + r + r^2 q(r) and q interpolated at
+/// Chebyshev's nodes (relative error 1e-8).
+HALCYON_INLINE Lanes exp(Lanes x) {
+  constexpr float kRound = 0x1.8p23F;  // a + kRound - kRound is a, rounded
+  x = select(x < -87.0F, splat(-87.0F), x);
+  x = select(x > 88.0F, splat(88.0F), x);
+  const Lanes shifted = x * 0x1.715476p+0F + kRound;
+  const Lanes n = shifted - kRound;
+  const Lanes r = (x - n * 0x1.62e4p-1F) - n * 0x1.7f7d1cp-20F;
+  Lanes q = splat(0x1.6d113cp-10F);
+  q = q * r + 0x1.120ba2p-7F;
+  q = q * r + 0x1.55551ap-5F;
+  q = q * r + 0x1.5554dcp-3F;
+  q = q * r + 0x1.0p-1F;
+  const Lanes power = std::bit_cast<Lanes>((std::bit_cast<IntLanes>(shifted) + 127) << 23);
+  return (1.0F + (r + r * r * q)) * power;
+}
+
+/// 1 / (1 + exp(-x))
+HALCYON_INLINE Lanes sigmoid(Lanes x) { return 1.0F / (1.0F + exp(-x)); }
+
+}  // namespace halcyon::simd

@@ -1,0 +1,163 @@
+#include "kernels/group_norm.h"
+
+#include <torch/torch.h>
+
+#include "kernels/fusion.h"
+#include "tests/support/catch.h"
+
+using namespace halcyon;
+
+namespace {
+
+struct Case {
+  int64_t batch, channels, groups, height, width;
+  bool activate, add, scale_shift;
+};
+
+// Leaves of one call: x, weight, bias, add, scale, shift; what a case has not is undefined.
+std::vector<torch::Tensor> leaves(const Case& c) {
+  const auto normal = [](std::vector<int64_t> shape) {
+    return torch::randn(shape, torch::kFloat64);
+  };
+  std::vector<torch::Tensor> t = {
+      3 + 2 * normal({c.batch, c.channels, c.height, c.width}),
+      1 + 0.3 * normal({c.channels}),
+      normal({c.channels}),
+      c.add ? normal({c.batch, c.channels}) : torch::Tensor(),
+      c.scale_shift ? 0.5 * normal({c.batch, c.channels}) : torch::Tensor(),
+      c.scale_shift ? normal({c.batch, c.channels}) : torch::Tensor()};
+  return t;
+}
+
+std::vector<torch::Tensor> as(const std::vector<torch::Tensor>& t, at::ScalarType image,
+                              at::ScalarType table) {
+  std::vector<torch::Tensor> out;
+  for (size_t i = 0; i < t.size(); ++i) {
+    out.push_back(t[i].defined() ? t[i].to(i == 0 ? image : table).clone().requires_grad_(true)
+                                 : t[i]);
+  }
+  return out;
+}
+
+using Norm = decltype(&group_norm);
+
+torch::Tensor call(Norm norm, const std::vector<torch::Tensor>& t, const Case& c) {
+  return norm(t[0], t[1], t[2], {c.groups, 1e-6, c.activate}, {t[3], t[4], t[5]});
+}
+
+// y, then the gradients of sum(y probe) by every leaf.
+std::vector<torch::Tensor> values(Norm norm, const std::vector<torch::Tensor>& t, const Case& c,
+                                  const torch::Tensor& probe) {
+  const auto y = call(norm, t, c);
+  std::vector<torch::Tensor> defined;
+  for (const auto& leaf : t) {
+    if (leaf.defined()) defined.push_back(leaf);
+  }
+  auto all = torch::autograd::grad({y}, defined, {probe.to(y.scalar_type())});
+  all.insert(all.begin(), y.detach());
+  return all;
+}
+
+double relative_error(const torch::Tensor& got, const torch::Tensor& want) {
+  return ((got.to(torch::kFloat64) - want).norm() / want.norm()).item<double>();
+}
+
+const std::vector<Case> kCases = {
+    {3, 32, 8, 5, 7, true, true, false}, {1, 64, 32, 4, 4, true, false, true},
+    {2, 48, 2, 3, 3, false, true, true}, {5, 128, 32, 8, 8, true, false, false},
+    {4, 16, 2, 1, 1, true, true, false}, {1, 256, 32, 2, 2, false, false, false}};
+
+}  // namespace
+
+TEST_CASE("the fused group norm and its gradients are those of float64", "[kernels]") {
+  torch::manual_seed(0);
+  for (const auto& c : kCases) {
+    CAPTURE(c.batch, c.channels, c.groups, c.activate, c.add, c.scale_shift);
+    const auto exact = leaves(c);
+    const auto probe = torch::randn(exact[0].sizes(), torch::kFloat64);
+    const auto want =
+        values(group_norm_composed, as(exact, torch::kFloat64, torch::kFloat64), c, probe);
+    const auto got = values(group_norm, as(exact, torch::kFloat32, torch::kFloat32), c, probe);
+    REQUIRE(got.size() == want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      CAPTURE(i);
+      CHECK(relative_error(got[i], want[i]) < 2e-6);
+    }
+  }
+}
+
+TEST_CASE("the fused group norm of bfloat16 rounds its input and output only", "[kernels]") {
+  torch::manual_seed(1);
+  for (const auto& c : kCases) {
+    CAPTURE(c.batch, c.channels, c.groups, c.activate, c.add, c.scale_shift);
+    auto exact = leaves(c);
+    exact[0] = exact[0].to(torch::kBFloat16).to(torch::kFloat64);
+    const auto probe = torch::randn(exact[0].sizes()).to(torch::kBFloat16).to(torch::kFloat64);
+    const auto want =
+        values(group_norm_composed, as(exact, torch::kFloat64, torch::kFloat64), c, probe);
+    const auto got = values(group_norm, as(exact, torch::kBFloat16, torch::kFloat32), c, probe);
+    CHECK(got[0].scalar_type() == torch::kBFloat16);
+    CHECK(relative_error(got[0], want[0]) < 2e-3);  // half a unit of 8 bits, at most 2^-9
+    CHECK(relative_error(got[1], want[1]) < 2e-3);
+    for (size_t i = 2; i < want.size(); ++i) CHECK(relative_error(got[i], want[i]) < 2e-6);
+  }
+}
+
+TEST_CASE("a large mean costs the fused group norm no digits of the spread", "[kernels]") {
+  torch::manual_seed(2);
+  const auto x = 1000 + torch::randn({2, 32, 16, 16}, torch::kFloat64).to(torch::kFloat32);
+  const auto ones = torch::ones({32});
+  const auto zeros = torch::zeros({32});
+  const GroupNormTask task = {8, 1e-6, false};
+  const auto got = group_norm(x, ones, zeros, task);
+  const auto want = group_norm_composed(x.to(torch::kFloat64), ones, zeros, task);
+  CHECK(relative_error(got, want) < 1e-4);  // 1000 rounded to 24 bits
+}
+
+TEST_CASE("second derivatives of the fused group norm are those of the composed one", "[kernels]") {
+  torch::manual_seed(3);
+  const Case c = kCases[0];
+  const auto exact = leaves(c);
+  const auto probe = torch::randn(exact[0].sizes(), torch::kFloat64);
+  const auto curvature = [&](Norm norm, at::ScalarType type) {
+    const auto t = as(exact, type, type);
+    const auto y = call(norm, t, c);
+    const auto first =
+        torch::autograd::grad({(y * y).sum()}, {t[0]}, {}, true, /*create_graph=*/true)[0];
+    return torch::autograd::grad({(first * probe.to(type)).sum()}, {t[0], t[1], t[3]});
+  };
+  const auto got = curvature(group_norm, torch::kFloat32);
+  const auto want = curvature(group_norm_composed, torch::kFloat64);
+  for (size_t i = 0; i < want.size(); ++i) CHECK(relative_error(got[i], want[i]) < 2e-5);
+}
+
+TEST_CASE("a tangent passes the group norm", "[kernels]") {
+  torch::manual_seed(4);
+  const Case c = kCases[0];
+  const auto exact = as(leaves(c), torch::kFloat32, torch::kFloat32);
+  const auto tangent = torch::randn_like(exact[0]);
+  torch::NoGradGuard no_grad;
+  const auto level = torch::autograd::forward_ad::enter_dual_level();
+  const auto dual = at::_make_dual(exact[0].detach(), tangent, level);
+  CHECK_FALSE(fusable({dual}));
+  const auto y = group_norm(dual, exact[1], exact[2], {c.groups, 1e-6, true});
+  const auto got = std::get<1>(at::_unpack_dual(y, level)).clone();
+  torch::autograd::forward_ad::exit_dual_level(level);
+  const double h = 1e-4;
+  const auto at = [&](double shift) {
+    return group_norm_composed(exact[0].detach().to(torch::kFloat64) + shift * tangent, exact[1],
+                               exact[2], {c.groups, 1e-6, true});
+  };
+  CHECK(relative_error(got, (at(h) - at(-h)) / (2 * h)) < 1e-5);
+}
+
+TEST_CASE("what is not a number stays so through the group norm", "[kernels]") {
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    auto x = torch::randn({2, 32, 4, 4}).to(type);
+    x[1][0][0][0] = std::nan("");
+    const auto y = group_norm(x, torch::ones({32}), torch::zeros({32}), {8, 1e-6, true});
+    CHECK_FALSE(torch::isnan(y[0]).any().item<bool>());
+    CHECK(torch::isnan(y[1].narrow(0, 0, 4)).all().item<bool>());
+    CHECK_FALSE(torch::isnan(y[1].narrow(0, 4, 28)).any().item<bool>());
+  }
+}
