@@ -115,6 +115,7 @@ struct Updated {
 
   void draw_gradients(int64_t step) {
     auto rng = make_generator(5, "gradient", static_cast<uint64_t>(step));
+    parameters.clear_gradients();
     for (auto& slot : parameters.slots()) {
       auto parameter = slot.parameter;
       parameter.mutable_grad() = torch::empty_like(parameter).copy_(torch::randn(slot.shape, rng));
