@@ -37,7 +37,8 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens) const {
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
   // Pixels first: in channels-last memory the tokens are there already.
-  const auto pixels = normalise(norm_, x, /*activate=*/false).permute({0, 2, 3, 1});
+  const auto [normed, past] = branch(norm_, x, /*activate=*/false);
+  const auto pixels = normed.permute({0, 2, 3, 1});
   const auto tokens = pixels.flatten(1, 2);
   const auto query = split_heads(query_->forward(tokens));
   const auto key = split_heads(key_->forward(tokens));
@@ -46,7 +47,7 @@ torch::Tensor Attention::forward(const torch::Tensor& x) {
   const double scale = 1 / std::sqrt(static_cast<double>(query.size(2)));
   const auto weights = torch::softmax(torch::bmm(scale * query, key.transpose(1, 2)), -1);
   const auto mixed = out_->forward(join_heads(torch::bmm(weights, value)));
-  return x + mixed.view_as(pixels).permute({0, 3, 1, 2});
+  return past + mixed.view_as(pixels).permute({0, 3, 1, 2});
 }
 
 }  // namespace halcyon

@@ -17,4 +17,10 @@ inline torch::Tensor normalise(torch::nn::GroupNorm& norm, const torch::Tensor& 
   return group_norm(x, norm->weight, norm->bias, {o.num_groups(), o.eps(), activate}, modulation);
 }
 
+/// The same for a residual branch, whose input goes past it too.
+inline NormBranch branch(torch::nn::GroupNorm& norm, const torch::Tensor& x, bool activate) {
+  const auto& o = norm->options;
+  return group_norm_branch(x, norm->weight, norm->bias, {o.num_groups(), o.eps(), activate});
+}
+
 }  // namespace halcyon

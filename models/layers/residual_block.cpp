@@ -39,9 +39,10 @@ torch::Tensor ResidualBlock::forward(const torch::Tensor& x, const torch::Tensor
   } else {
     modulation = {.add = e};
   }
-  auto h = conv1_->forward(normalise(norm1_, x, /*activate=*/true));
+  const auto [normed, past] = branch(norm1_, x, /*activate=*/true);
+  auto h = conv1_->forward(normed);
   h = conv2_->forward(dropout_->forward(normalise(norm2_, h, /*activate=*/true, modulation)));
-  return (shortcut_ ? shortcut_->forward(x) : x) + h;
+  return h.add_(shortcut_ ? shortcut_->forward(past) : past);
 }
 
 }  // namespace halcyon

@@ -60,7 +60,7 @@ class Batch {
  private:
   /// Few images: each is split by channels, so that no thread waits.
   void split(int64_t images) {
-    const int64_t piece = std::lcm(image_.group_size, simd::kWidth);
+    const int64_t piece = std::lcm(image_.group_size, kGroupNormChannels);
     const int64_t threads = at::get_num_threads();
     parts_ = 1;
     while (images * parts_ < 2 * threads && images * parts_ % threads != 0 &&
@@ -119,8 +119,9 @@ variable_list table_gradients(const variable_list& in, const torch::Tensor& u,
           present(in[5]) ? u : torch::Tensor()};
 }
 
+/// The norm of x, and x: so that what comes back to x past the norm is added in the same pass.
 struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+  static variable_list forward(AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& weight, const torch::Tensor& bias,
                                const torch::Tensor& add, const torch::Tensor& scale,
                                const torch::Tensor& shift, int64_t groups, double eps,
@@ -140,7 +141,8 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
     context->saved_data["groups"] = groups;
     context->saved_data["eps"] = eps;
     context->saved_data["activate"] = activate;
-    return y;
+    context->set_materialize_grads(false);
+    return {y, x};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -149,22 +151,29 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
                                 context->saved_data["activate"].toBool()};
     const auto saved = context->get_saved_variables();
     const variable_list in(saved.begin(), saved.begin() + 6);
-    variable_list result;
-    if (at::GradMode::is_enabled()) {
-      result = differentiable_gradient([&](const auto& inputs) { return composed(inputs, task); },
-                                       in, gradients[0]);
+    const auto &dy = gradients[0], &passed = gradients[1];
+    variable_list result(9);  // none for groups, eps and activate
+    if (!dy.defined()) {
+      result[0] = passed;
+    } else if (at::GradMode::is_enabled()) {
+      const auto found = differentiable_gradient(
+          [&](const auto& inputs) { return composed(inputs, task); }, in, dy);
+      std::copy(found.begin(), found.end(), result.begin());
+      if (passed.defined()) result[0] = result[0].defined() ? result[0] + passed : passed;
     } else {
-      result = first_gradient(in, saved[6], saved[7], task, gradients[0]);
+      const auto found = first_gradient(in, saved[6], saved[7], task, dy, passed);
+      std::copy(found.begin(), found.end(), result.begin());
     }
-    result.resize(9);  // none for groups, eps and activate
     return result;
   }
 
   static variable_list first_gradient(const variable_list& in, const torch::Tensor& mean,
                                       const torch::Tensor& rstd, const GroupNormTask& task,
-                                      const torch::Tensor& gradient) {
+                                      const torch::Tensor& gradient, const torch::Tensor& passed) {
     const auto& x = in[0];
     const auto dy = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+    const auto extra =
+        passed.defined() ? passed.contiguous(at::MemoryFormat::ChannelsLast) : torch::empty({0});
     const auto dx = torch::empty_like(x);
     const auto sums = torch::empty({3, x.size(0), x.size(1)}, torch::kFloat32);
     dispatch(x, [&](auto zero) {
@@ -174,7 +183,8 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
       Batch<T>(x, {in[1], in[2], in[3], in[4], in[5]}, task, mean, rstd)
           .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t tables) {
             float* at = base + tables;
-            group_norm_backward(image, data<T>(dy) + pixels, data<T>(dx) + pixels,
+            const T* more = present(extra) ? data<T>(extra) + pixels : nullptr;
+            group_norm_backward(image, data<T>(dy) + pixels, more, data<T>(dx) + pixels,
                                 {at, at + size, at + 2 * size});
           });
     });
@@ -207,18 +217,25 @@ torch::Tensor group_norm_composed(const torch::Tensor& x, const torch::Tensor& w
   return (task.activate ? torch::silu(h) : h).to(x.scalar_type());
 }
 
+NormBranch group_norm_branch(const torch::Tensor& x, const torch::Tensor& weight,
+                             const torch::Tensor& bias, const GroupNormTask& task,
+                             const Modulation& modulation) {
+  const auto& [add, scale, shift] = modulation;
+  const bool single = weight.scalar_type() == torch::kFloat32;  // and then add, scale and shift
+  if (!single || x.size(1) % kGroupNormChannels != 0 || x.numel() == 0 ||
+      !fusable({x, weight, bias, add, scale, shift})) {
+    return {group_norm_composed(x, weight, bias, task, modulation), x};
+  }
+  const auto both = FusedGroupNorm::apply(
+      x.contiguous(at::MemoryFormat::ChannelsLast), weight.contiguous(), bias.contiguous(),
+      table(add, x), table(scale, x), table(shift, x), task.groups, task.eps, task.activate);
+  return {both[0], both[1]};
+}
+
 torch::Tensor group_norm(const torch::Tensor& x, const torch::Tensor& weight,
                          const torch::Tensor& bias, const GroupNormTask& task,
                          const Modulation& modulation) {
-  const auto& [add, scale, shift] = modulation;
-  const bool single = weight.scalar_type() == torch::kFloat32;  // and then add, scale and shift
-  if (!single || x.size(1) % simd::kWidth != 0 || x.numel() == 0 ||
-      !fusable({x, weight, bias, add, scale, shift})) {
-    return group_norm_composed(x, weight, bias, task, modulation);
-  }
-  return FusedGroupNorm::apply(x.contiguous(at::MemoryFormat::ChannelsLast), weight.contiguous(),
-                               bias.contiguous(), table(add, x), table(scale, x), table(shift, x),
-                               task.groups, task.eps, task.activate);
+  return group_norm_branch(x, weight, bias, task, modulation).normed;
 }
 
 }  // namespace halcyon

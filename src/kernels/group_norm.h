@@ -22,7 +22,7 @@ struct Modulation {
 ///     y = act(norm(x + add) (1 + scale) + shift),  act = SiLU or the identity
 ///
 /// x: [B, C, H, W]; weight, bias: [C].  Statistics and arithmetic are float32 for x in float32 or
-/// bfloat16 and float64 for float64; the result is typed as x.  On the CPU with a multiple of 16
+/// bfloat16 and float64 for float64; the result is typed as x.  On the CPU with a multiple of 32
 /// channels in a whole number of groups it is one pass over each image forward and one backward, in
 /// channels-last memory; everywhere else, and for second and forward-mode derivatives, it is
 /// group_norm_composed().
@@ -30,7 +30,18 @@ torch::Tensor group_norm(const torch::Tensor& x, const torch::Tensor& weight,
                          const torch::Tensor& bias, const GroupNormTask& task,
                          const Modulation& modulation = {});
 
-/// The same of LibTorch's operators.
+struct NormBranch {
+  torch::Tensor normed;
+  torch::Tensor x;  ///< the argument, to go past the norm
+};
+
+/// The same where x goes past the norm too: the two gradients of x are then added where the norm's
+/// is made, instead of in a pass of their own.
+NormBranch group_norm_branch(const torch::Tensor& x, const torch::Tensor& weight,
+                             const torch::Tensor& bias, const GroupNormTask& task,
+                             const Modulation& modulation = {});
+
+/// The same as group_norm() of LibTorch's operators.
 torch::Tensor group_norm_composed(const torch::Tensor& x, const torch::Tensor& weight,
                                   const torch::Tensor& bias, const GroupNormTask& task,
                                   const Modulation& modulation = {});

@@ -6,9 +6,12 @@
 
 namespace halcyon {
 
+/// Channels that are worked on together.
+inline constexpr int64_t kGroupNormChannels = 2 * simd::kWidth;
+
 /// One image of a batch, [pixels, channels] with the channels together in memory, or the channels
-/// [first, last) of it: whole groups, a multiple of simd::kWidth.  Pointers are to the image's
-/// first channel; those of single numbers a channel may be null where they say so.
+/// [first, last) of it: whole groups, a multiple of kGroupNormChannels.  Pointers are to the
+/// image's first channel; those of single numbers a channel may be null where they say so.
 template <class T>
 struct GroupNormImage {
   int64_t pixels;
@@ -42,10 +45,12 @@ struct GroupNormSums {
   float* dx;      ///< [channels] sum of dx
 };
 
-/// dx from dy, with mean and rstd as group_norm_forward() left them.
-void group_norm_backward(const GroupNormImage<float>& image, const float* dy, float* dx,
-                         const GroupNormSums& sums);
+/// dx from dy, plus `extra` unless it is null, with mean and rstd as group_norm_forward() left
+/// them.  The sum over pixels of dx is without `extra`.
+void group_norm_backward(const GroupNormImage<float>& image, const float* dy, const float* extra,
+                         float* dx, const GroupNormSums& sums);
 void group_norm_backward(const GroupNormImage<simd::BFloat16>& image, const simd::BFloat16* dy,
-                         simd::BFloat16* dx, const GroupNormSums& sums);
+                         const simd::BFloat16* extra, simd::BFloat16* dx,
+                         const GroupNormSums& sums);
 
 }  // namespace halcyon

@@ -15,6 +15,7 @@
 #define HALCYON_MULTIVERSION
 #endif
 #define HALCYON_INLINE inline __attribute__((always_inline))
+#define HALCYON_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace halcyon::simd {
 
@@ -40,6 +41,52 @@ HALCYON_INLINE void store(BFloat16* to, Lanes x) {
   const auto bits = std::bit_cast<BitLanes>(x);
   const BitLanes rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
   *reinterpret_cast<HalfLanes*>(to) = __builtin_convertvector(rounded, HalfLanes);
+}
+
+/// 2 kWidth numbers that lie together.  Of bfloat16 `a` has those at even places and `b` those at
+/// odd ones, which takes no shuffling: a word of 32 bits holds one of each.
+struct Pair {
+  Lanes a, b;
+};
+
+HALCYON_INLINE Pair load_pair(const float* from) { return {load(from), load(from + kWidth)}; }
+
+HALCYON_INLINE Pair load_pair(const BFloat16* from) {
+  const BitLanes words = *reinterpret_cast<const BitLanes*>(from);
+  return {std::bit_cast<Lanes>(words << 16), std::bit_cast<Lanes>(words & 0xffff0000U)};
+}
+
+HALCYON_INLINE void store_pair(float* to, const Pair& x) {
+  store(to, x.a);
+  store(to + kWidth, x.b);
+}
+
+/// Rounds to the nearest, ties to even; NaN stays NaN.
+HALCYON_INLINE void store_pair(BFloat16* to, const Pair& x) {
+  const auto rounded = [](Lanes lanes) HALCYON_INLINE_LAMBDA {
+    const auto bits = std::bit_cast<BitLanes>(lanes);
+    return bits + 0x7fffU + ((bits >> 16) & 1U);
+  };
+  *reinterpret_cast<BitLanes*>(to) = (rounded(x.a) >> 16) | (rounded(x.b) & 0xffff0000U);
+}
+
+/// 2 kWidth numbers of a table in the order in which load_pair() of T has its own.
+template <class T>
+HALCYON_INLINE Pair load_table(const float* from) {
+  if constexpr (sizeof(T) == sizeof(float)) return load_pair(from);
+  const Lanes x = load(from);
+  const Lanes y = load(from + kWidth);
+  return {__builtin_shufflevector(x, y, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+          __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)};
+}
+
+template <class T>
+HALCYON_INLINE void store_table(float* to, const Pair& x) {
+  if constexpr (sizeof(T) == sizeof(float)) return store_pair(to, x);
+  store(to,
+        __builtin_shufflevector(x.a, x.b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+  store(to + kWidth, __builtin_shufflevector(x.a, x.b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
+                                             14, 30, 15, 31));
 }
 
 HALCYON_INLINE float load_one(const float* from) { return *from; }
