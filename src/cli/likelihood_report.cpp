@@ -83,10 +83,11 @@ Json ode_json(const LikelihoodReport& report) {
 
 std::string information_text(const LikelihoodReport& report) {
   const auto& it = *report.information;
-  const auto matched =
-      report.has_density ? fmt::format(", {:.4g} matched", it.right_tail_matched) : std::string();
+  const auto matched = report.has_density
+                           ? fmt::format(", {:.4g} below matched", it.right_tail_matched)
+                           : std::string();
   auto text = fmt::format(
-      "tails in nats: {:.4g} above sigma_max (Gaussian); {:.4g} below sigma_min by D(x) = x{}\n"
+      "tails in nats: {:.4g} above (Gaussian), {:.4g} below (D(x) = x){}\n"
       "log-SNR drawn with loc {:.3g}, scale {:.3g}; {} NFE an image\n",
       it.left_tail, it.right_tail_bound, matched, it.loc, it.scale, it.nfe);
   if (it.eps_mse.value > 1 + 5 * it.eps_mse.standard_error) {
