@@ -39,12 +39,14 @@ std::vector<FisherPart> chosen_parts(const FisherCommand& command) {
   std::set<std::string> names;
   std::istringstream words(command.only);
   for (std::string name; std::getline(words, name, ',');) {
-    names.insert(find_entry(fisher_parts(), name, "only").name);
+    names.insert(find_entry(fisher_parts(), name, "--only").name);
   }
   std::vector<FisherPart> parts;
   for (const auto& part : fisher_parts()) {
+    const bool named = names.count(part.name) > 0;
     const bool possible = part.run != measure_divergence || !command.against.empty();
-    if (names.count(part.name) > 0 || (command.only.empty() && possible)) parts.push_back(part);
+    if (named && !possible) throw ConfigError("--only: 'divergence' wants --against CHECKPOINT");
+    if (named || (command.only.empty() && possible)) parts.push_back(part);
   }
   return parts;
 }

@@ -46,9 +46,6 @@ ScoreDivergence measured(const FisherJob& job, Denoiser& other) {
 }  // namespace
 
 void measure_divergence(FisherJob& job) {
-  if (job.options.against.empty()) {
-    throw ConfigError("--only: 'divergence' wants --against CHECKPOINT");
-  }
   const auto other = load_other(job);
   const auto divergence = measured(job, *other.denoiser);
 
