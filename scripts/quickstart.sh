@@ -32,7 +32,7 @@ $halcyon sample --checkpoint "$run" --sampler.name langevin --sampler.steps 100 
   --count 64 --seed 1 --out "$run/samples/langevin"
 
 step "Measuring the Fisher information of the data score, per noise level"
-$halcyon fisher --checkpoint "$run" --levels 16 --images 512 --only curve,maps,integrals \
+$halcyon fisher --checkpoint "$run" --levels 16 --images 512 --only curve,maps,likelihood \
   --out "$run/fisher"
 $halcyon report "$run"
 

@@ -5,16 +5,15 @@
 #include <cmath>
 #include <filesystem>
 
-#include "cli/checkpoint.h"
-#include "cli/command_line.h"
-#include "cli/data_loading.h"
 #include "cli/estimate_text.h"
-#include "cli/fisher_study.h"
+#include "cli/evaluation_data.h"
 #include "cli/machine.h"
+#include "cli/model_use.h"
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "fisher/fisher_level.h"
 #include "fisher/score_calibration.h"
 #include "io/atomic_file.h"
 #include "io/table.h"
@@ -24,30 +23,25 @@ namespace {
 
 struct CalibrateCommand {
   CommonOptions common;
-  std::string checkpoint;
-  std::string weights = "ema";
+  ModelUse use = {.out = "calibration.csv"};
   int64_t levels = 24;
   int64_t images = 2048;
   double sigma_min = 0.01;
   double sigma_max = 50;
   int64_t batch = 64;
-  uint64_t seed = 0;
-  std::string out = "calibration.csv";
   MachineOptions machine;
   DataOptions data;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint", kCheckpointHelp);
-    field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
+    ModelUse::fields(self.use, field, "chooses images and noise",
+                     "the file: columns sigma, score_calibration and what it gains");
     field(self.levels, "levels", "noise levels, evenly spaced in ln sigma, >= 2");
     field(self.images, "images", "images to fit on and images to test on, at each level, >= 2");
     field(self.sigma_min, "sigma_min", "lowest noise level; raised to the model's lowest");
     field(self.sigma_max, "sigma_max", "highest noise level; lowered to the model's highest");
     field(self.batch, "batch", "images evaluated at once, > 0");
-    field(self.seed, "seed", "chooses images and noise");
-    field(self.out, "out", "the file: columns sigma, score_calibration and what it gains");
   }
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {
@@ -77,35 +71,29 @@ struct Parts {
 /// The training part and the held-out part of the data that the model was trained on, unless the
 /// command line says otherwise; of data without parts, two halves that share no image.
 Parts load_parts(const Arguments& arguments, const CalibrateCommand& command, const Model& model) {
-  CalibrateCommand own;
-  own.data = model.recipe.data;
-  own.data.limit = 0;  // of the training images
-  own.data.labels = false;
-  parse_command_line(kUsage, own, arguments);
-  const auto set = load_with_warnings(own.data);
-  const auto held_out = load_held_out(own.data, set);
-  const std::string split = to_text(own.data.split);
+  auto options = data_options(kUsage, CalibrateCommand(), arguments, model);
+  if (!names_key(arguments, "data.limit")) options.limit = 0;  // of the training images
+  options.labels = false;
+  const auto set = load_with_warnings(options);
+  const auto held_out = load_held_out(options, [&] { return set; });
+  for (const auto& images : {set, held_out.set}) require_shape(images, model);
+  const auto chosen = [&](const ImageSet& from, int64_t count) {
+    return choose_images(from, count, command.use.seed, Dequantization::none).x0;
+  };
+  const std::string split = to_text(options.split);
   if (held_out.split != split) {
-    return {choose_images(set, command.images, command.seed),
-            choose_images(held_out.set, command.images, command.seed), split, held_out.split};
+    return {chosen(set, command.images), chosen(held_out.set, command.images), split,
+            held_out.split};
   }
-  const auto both = choose_images(set, 2 * command.images, command.seed);
+  const auto both = chosen(set, 2 * command.images);
   const auto half = both.size(0) / 2;
   return {both.narrow(0, 0, half), both.narrow(0, half, half), split + " (one half)",
           split + " (the other half)"};
 }
 
-void require_usable(const Parts& parts, const Model& model) {
-  const std::vector<int64_t> wanted = {model.shape.channels, model.shape.height, model.shape.width};
-  for (const auto& images : {parts.fit, parts.test}) {
-    if (images.sizes().slice(1) != torch::IntArrayRef(wanted)) {
-      throw DataError(fmt::format("data.path: images of {}x{}x{} do not fit the model's {}x{}x{}",
-                                  images.size(1), images.size(2), images.size(3), wanted[0],
-                                  wanted[1], wanted[2]));
-    }
-    if (images.size(0) < 2) {
-      throw DataError("data.path: calibrate wants at least 2 images to fit on and 2 to test on");
-    }
+void require_enough(const Parts& parts) {
+  if (std::min(parts.fit.size(0), parts.test.size(0)) < 2) {
+    throw DataError("data.path: calibrate wants at least 2 images to fit on and 2 to test on");
   }
 }
 
@@ -134,7 +122,7 @@ std::vector<CalibratedLevel> calibrate(const CalibrateCommand& command, const Mo
     const auto k = static_cast<int64_t>(levels.size());
     const auto measured = [&](const torch::Tensor& x0, const char* stream) {
       return measure(*model.denoiser, sigma, x0, command.batch,
-                     make_generator(command.seed, stream, k, x0.device()));
+                     make_generator(command.use.seed, stream, k, x0.device()));
     };
     const auto fit = measured(parts.fit, "calibration fit").fit();
     if (!(fit.calibration.value > 0)) {
@@ -205,20 +193,20 @@ int calibrate_command(const Arguments& arguments) {
   if (!parse_command_line(kUsage, command, arguments)) return 0;
   check_options(command);
   const auto device = set_up_machine(command.machine);
-  const auto model = load_model(command.checkpoint, command.weights, /*label=*/-1, device);
+  const auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   auto parts = load_parts(arguments, command, model);
-  require_usable(parts, model);
+  require_enough(parts);
   parts.fit = parts.fit.to(device);
   parts.test = parts.test.to(device);
-  const auto folder = std::filesystem::path(command.out).parent_path().string();
+  const auto folder = std::filesystem::path(command.use.out).parent_path().string();
   if (!folder.empty()) make_directory(folder);  // before the long part: a bad one costs no work
 
   const auto levels = calibrate(command, model, parts);
-  write_csv(command.out, calibration_table(levels));
+  write_csv(command.use.out, calibration_table(levels));
   fmt::print("{} ({} weights, step {}): fitted on {} {} images, measured on {} {} images\n{}{}{}\n",
              model.source, model.weights, model.step, parts.fit.size(0), parts.fit_split,
              parts.test.size(0), parts.test_split, to_text(calibration_summary(levels)),
-             total_line(levels), command.out);
+             total_line(levels), command.use.out);
   return 0;
 }
 

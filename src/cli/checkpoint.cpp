@@ -206,6 +206,14 @@ void require_same_recipe(const std::string& folder, const Recipe& now, const std
   }
 }
 
+std::string network_fingerprint(const ScoreNetwork& network) {
+  double sum = 0;
+  for (const auto& p : network.parameters()) {
+    sum += p.to(torch::kFloat64).abs().sum().item<double>();
+  }
+  return fmt::format("{:.17g}", sum);
+}
+
 void become_empirical(Model& model, const ImageSet& images) {
   const auto& sizes = images.images.sizes();
   model.source = fmt::format("empirical:{}", model.recipe.data.path);

@@ -52,10 +52,8 @@ struct Model {
   std::unique_ptr<Denoiser> denoiser;
 };
 
-/// What load_model() takes, for --help.
-inline constexpr const char* kCheckpointHelp =
-    "run directory, step directory or .safetensors file; toy:NAME or empirical:PATH: exact "
-    "denoisers";
+/// A text that tells the weights of one network from those of another.
+std::string network_fingerprint(const ScoreNetwork& network);
 
 /// Puts the exact denoiser of the images, those of model.recipe.data, into the model.
 void become_empirical(Model& model, const ImageSet& images);

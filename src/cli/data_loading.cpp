@@ -19,18 +19,18 @@ ImageSet load_with_warnings(const DataOptions& options) {
   return set;
 }
 
-HeldOut load_held_out(const DataOptions& options, const ImageSet& training_images) {
-  if (options.split == DataSplit::train) {
-    auto test = options;
-    test.split = DataSplit::test;
-    test.channels = training_images.images.size(1);
-    try {
-      return {load_image_set(test), "test"};
-    } catch (const DataError& error) {
-      fmt::print("no test images, so training images are measured: {}\n", error.what());
-    }
+HeldOut load_held_out(const DataOptions& options,
+                      const std::function<ImageSet()>& training_images) {
+  if (options.split != DataSplit::train) return {training_images(), to_text(options.split)};
+  auto test = options;
+  test.split = DataSplit::test;
+  try {
+    return {load_with_warnings(test), "test"};
+  } catch (const DataError& error) {
+    auto images = training_images();  // first: of data that is not there it says so
+    fmt::print("no test images, so training images are measured: {}\n", error.what());
+    return {std::move(images), to_text(options.split)};
   }
-  return {training_images, to_text(options.split)};
 }
 
 ValueMoments value_moments(const ImageSet& set) {

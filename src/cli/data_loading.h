@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "data/data_options.h"
@@ -15,9 +16,9 @@ struct HeldOut {
   std::string split;  ///< test, or that of the training images where there is no test part
 };
 
-/// The images to measure a model on that was trained on `options`: the test part of the set if it
+/// The images to measure a model on that is trained on `options`: the test part of the set if it
 /// has one, and else the training images, which is said in a line.
-HeldOut load_held_out(const DataOptions& options, const ImageSet& training_images);
+HeldOut load_held_out(const DataOptions& options, const std::function<ImageSet()>& training_images);
 
 /// Of all numbers of a set, in model units.
 struct ValueMoments {

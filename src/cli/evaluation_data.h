@@ -1,11 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <string>
 
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
+#include "data/dequantization.h"
 
 namespace halcyon {
 
@@ -15,21 +15,32 @@ bool names_key(const Arguments& arguments, const std::string& key);
 /// @throws DataError unless the images are of the model's shape.
 void require_shape(const ImageSet& set, const Model& model);
 
-/// The test part of the set that `options` name if there is one, and else, as with a split that the
-/// user named, that part itself.  @throws DataError if its images do not have the model's shape.
-HeldOut load_evaluation_part(const DataOptions& options, bool split_is_named, const Model& model);
-
-/// The images to measure a model on: those that the command line names; what it leaves open is as
-/// the model was trained, but for the part, which is the test part.  `command` is one with a
-/// section `data`, at its defaults.  labels: load the classes, if the model was trained with them.
+/// What the command line says of the data; what it leaves open is as the model was trained.
+/// `command` is one with a section `data`, at its defaults.
 template <class Command>
-HeldOut load_evaluation_data(const char* usage, Command command, const Arguments& arguments,
-                             const Model& model, bool labels) {
+DataOptions data_options(const char* usage, Command command, const Arguments& arguments,
+                         const Model& model) {
   command.data = model.recipe.data;
-  command.data.limit = 0;  // of the training images
-  command.data.labels = labels && command.data.labels;
   parse_command_line(usage, command, arguments);
-  return load_evaluation_part(command.data, names_key(arguments, "data.split"), model);
+  return command.data;
 }
+
+/// The images to measure a model on: the split that the user named, or else all of the test part if
+/// there is one.  @throws DataError unless they have the model's shape.
+HeldOut load_measured(const DataOptions& options, bool split_is_named, const Model& model);
+
+/// The order in which commands take their images from a set of `count`: int64 [count].
+torch::Tensor image_order(int64_t count, uint64_t seed);
+
+/// Images in that order.
+struct MeasuredImages {
+  torch::Tensor x0;      ///< [N, C, H, W] float32 in model units
+  torch::Tensor labels;  ///< [N], or undefined
+};
+
+/// The first `count` images of the order that `seed` gives the set, or all; 8-bit pixels with the
+/// noise of `dequantization`.
+MeasuredImages choose_images(const ImageSet& set, int64_t count, uint64_t seed,
+                             Dequantization dequantization);
 
 }  // namespace halcyon

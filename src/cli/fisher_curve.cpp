@@ -4,6 +4,7 @@
 #include "cli/estimate_text.h"
 #include "cli/fisher_alarms.h"
 #include "cli/fisher_job.h"
+#include "cli/interrupt.h"
 #include "cli/level_files.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
@@ -14,16 +15,10 @@ namespace halcyon {
 namespace {
 
 /// What the sums of a level depend on, but for its number.
-std::string level_key(const FisherJob& job, double sigma) {
+std::string level_key(FisherJob& job, double sigma) {
   const auto& options = job.options.fisher;
-  std::string weights;  // of a network: to tell two of one name apart
-  if (job.model.network) {
-    double sum = 0;
-    for (const auto& p : job.model.network->parameters()) {
-      sum += p.to(torch::kFloat64).abs().sum().item<double>();
-    }
-    weights = fmt::format(" {:.17g}", sum);
-  }
+  const auto weights =
+      job.model.network ? " " + network_fingerprint(*job.model.network) : std::string();
   std::string calibration;
   if (!job.options.calibration.empty()) {
     calibration = fmt::format(" {:.17g}", load_calibration(job.options.calibration).at(sigma));
@@ -31,8 +26,8 @@ std::string level_key(const FisherJob& job, double sigma) {
   return fmt::format(
       "{} {}{} {}{}; {} {} of {}; seed {}, {} images, batches of {}, {} probes, sigma {:.17g}",
       job.model.source, job.model.weights, calibration, job.model.step, weights, job.data.split,
-      fingerprint(job.data.set), fingerprint(job.training), job.options.seed, options.images,
-      options.batch, options.probes, sigma);
+      fingerprint(job.data.set), fingerprint(job.training.images()), job.options.use.seed,
+      options.images, options.batch, options.probes, sigma);
 }
 
 nlohmann::json to_json(const FisherEstimates& level) {
@@ -55,12 +50,13 @@ nlohmann::json to_json(const FisherEstimates& level) {
 
 void measure_curve(FisherJob& job) {
   const auto& sigmas = job.study.sigmas();
+  const auto& reference = job.training.reference();
   Progress progress("Fisher", "levels", static_cast<int64_t>(sigmas.size()));
   for (size_t k = 0; k < sigmas.size(); ++k) {
     const LevelStore store(job.path("levels"), level_key(job, sigmas[k]));
-    auto level = job.study.empty_level(k);
+    auto level = job.study.empty_level(k, job.training.mean());
     if (!store.load(k, level)) {
-      level = job.study.measure(*job.model.denoiser, k);
+      level = job.study.measure(*job.model.denoiser, k, job.training.mean());
       store.save(k, level);
     }
     job.levels.push_back(level.estimates());
@@ -70,21 +66,22 @@ void measure_curve(FisherJob& job) {
   progress.clear();
 
   write_csv(job.path("fisher_levels.csv"),
-            fisher_table(job.levels, {job.model.step, job.data.split, job.model.weights},
-                         job.reference, job.floors));
-  if (!job.reference.gaussian) {
+            fisher_table(job.levels, {job.model.step, job.data.split, job.model.weights}, reference,
+                         job.floors));
+  if (!reference.gaussian) {
     fmt::print(stderr, "warning: no Gaussian reference: want more than {} images, got {}\n",
-               job.study.dim(), job.training.images.size(0));
+               job.study.dim(), job.training.images().images.size(0));
   }
-  const auto reason = plot_fisher(job.options.out, job.levels, job.reference, job.floors);
+  const auto reason = plot_fisher(job.options.use.out, job.levels, reference, job.floors);
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
   write_denoising_picture(job.path("denoising.png"), *job.model.denoiser, job.study.panel(4),
-                          job.options.seed);
+                          job.options.use.seed);
   fmt::print("{} ({} weights, step {}) on {} {} images a level\n{}", job.model.source,
              job.model.weights, job.model.step, job.study.count(), job.data.split,
-             to_text(fisher_summary(job.levels, job.reference)));
+             to_text(fisher_summary(job.levels, reference)));
+  job.summary["images_per_level"] = job.study.count();
   for (const auto& level : job.levels) job.summary["levels"].push_back(to_json(level));
-  for (const auto& alarm : fisher_alarms(job.levels, job.reference)) job.alarms.push_back(alarm);
+  for (const auto& alarm : fisher_alarms(job.levels, reference)) job.alarms.push_back(alarm);
 }
 
 }  // namespace halcyon

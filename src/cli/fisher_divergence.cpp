@@ -3,6 +3,7 @@
 
 #include "cli/estimate_text.h"
 #include "cli/fisher_job.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/error.h"
 #include "fisher/score_divergence.h"
@@ -45,10 +46,6 @@ ScoreDivergence measured(const FisherJob& job, Denoiser& other) {
 }  // namespace
 
 void measure_divergence(FisherJob& job) {
-  if (job.options.against.empty()) {
-    if (job.options.only.empty()) return;  // nobody asked
-    throw ConfigError("only: 'divergence' wants --against CHECKPOINT");
-  }
   const auto other = load_other(job);
   const auto divergence = measured(job, *other.denoiser);
 

@@ -3,6 +3,7 @@
 
 #include "cli/estimate_text.h"
 #include "cli/fisher_job.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/empirical_denoiser.h"
 #include "fisher/memorisation.h"
@@ -10,11 +11,11 @@
 namespace halcyon {
 namespace {
 
-bool same_images(const FisherJob& job) {
-  return torch::equal(job.training.images, job.data.set.images);
+bool same_images(FisherJob& job) {
+  return torch::equal(job.training.images().images, job.data.set.images);
 }
 
-MemorisationEstimates measured(const FisherJob& job, const FisherStudy& training, Denoiser& memory,
+MemorisationEstimates measured(FisherJob& job, const FisherStudy& training, Denoiser& memory,
                                size_t k) {
   auto& model = *job.model.denoiser;
   MemorisationLevel level(training.sigmas()[k], training.dim());
@@ -51,13 +52,23 @@ void write_floors(const FisherJob& job) {
   write_csv(job.path("fisher_floors.csv"), table);
 }
 
+Table shown(const std::vector<MemorisationEstimates>& floors) {
+  Table table{.columns = {"sigma", "training images' floor", "loss on them", "held-out loss",
+                          "memorisation"}};
+  for (const auto& floor : floors) {
+    table.rows.push_back({floor.sigma, with_error(floor.floor), with_error(floor.train_loss),
+                          with_error(floor.held_out_loss), with_error(floor.memorisation)});
+  }
+  return table;
+}
+
 }  // namespace
 
 void measure_floors(FisherJob& job) {
   const torch::NoGradGuard no_grad;
-  const FisherStudy training(job.training, job.study.mean_image(), job.options.fisher,
-                             job.model.range, job.options.seed, job.device);
-  EmpiricalDenoiser memory(to_model_units(job.training.images).to(job.device));
+  const FisherStudy training(job.training.images(), job.options.fisher, job.model.range,
+                             job.options.use.seed, job.device);
+  EmpiricalDenoiser memory(to_model_units(job.training.images().images).to(job.device));
   const auto levels = training.sigmas().size();
   Progress progress("floors", "levels", static_cast<int64_t>(levels));
   for (size_t k = 0; k < levels; ++k) {
@@ -67,6 +78,7 @@ void measure_floors(FisherJob& job) {
   }
   progress.clear();
   write_floors(job);
+  fmt::print("{}", to_text(shown(job.floors)));
   if (same_images(job)) fmt::print("no held-out images: nothing is said of memorisation\n");
   for (const auto& floor : job.floors) {
     if (floor.memorisation.count == 0 || !floor.memorises()) continue;

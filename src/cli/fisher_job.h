@@ -10,9 +10,11 @@
 #include "cli/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
-#include "cli/fisher_report.h"
 #include "cli/fisher_study.h"
+#include "cli/model_use.h"
 #include "cli/run_options.h"
+#include "cli/training_data.h"
+#include "data/dequantization.h"
 
 namespace halcyon {
 
@@ -29,18 +31,17 @@ inline constexpr std::array<std::pair<MeasuredDenoiser, const char*>, 3> enum_na
 
 struct FisherCommand {
   CommonOptions common;
-  std::string checkpoint;
-  std::string weights = "ema";
+  ModelUse use = {.out = "fisher"};
   MeasuredDenoiser denoiser = MeasuredDenoiser::checkpoint;
   std::string calibration;
   std::string against;
   std::string against_weights = "ema";
   std::string only;
   int64_t detail_levels = 6;
+  double detail_sigma_max = 5;
   int64_t detail_images = 64;
   int64_t panel_images = 8;
-  uint64_t seed = 0;
-  std::string out = "fisher";
+  Dequantization dequantization = Dequantization::uniform;
   FisherOptions fisher = {.levels = 24};
   MachineOptions machine;
   DataOptions data;
@@ -48,8 +49,9 @@ struct FisherCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint", kCheckpointHelp);
-    field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
+    ModelUse::fields(self.use, field,
+                     "chooses images, noise and probes: equal for models to be compared",
+                     "folder for the tables and pictures");
     field(self.denoiser, "denoiser",
           "what is measured: checkpoint, empirical (of the training images) or exact (toys)");
     field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
@@ -59,11 +61,13 @@ struct FisherCommand {
           "parts to do, with commas between; empty: all.  `halcyon list fisher` names them");
     field(self.detail_levels, "detail_levels",
           "of the levels, how many for maps, spectrum, jacobian and dimension, >= 2");
+    field(self.detail_sigma_max, "detail_sigma_max",
+          "the highest of them, above which an image leaves hardly a trace in its noise");
     field(self.detail_images, "detail_images",
           "images a level for spectrum, jacobian and dimension, >= 4");
     field(self.panel_images, "panel_images", "images whose maps are drawn, > 0");
-    field(self.seed, "seed", "chooses images, noise and probes: equal for models to be compared");
-    field(self.out, "out", "folder for the tables and pictures");
+    field(self.dequantization, "dequantization",
+          "noise on 8-bit pixels for the likelihood bound: uniform over their bins, or none");
     FisherOptions::fields(self.fisher, field);
   }
   template <class Self, class Section>
@@ -78,9 +82,8 @@ struct FisherJob {
   FisherCommand options;
   Model model;
   torch::Device device;
-  ImageSet training;  ///< what the model was trained on, or the same part of other data
-  HeldOut data;       ///< what it is measured on
-  FisherReference reference;
+  TrainingData training;
+  HeldOut data;  ///< what it is measured on
   FisherStudy study;
   std::unique_ptr<Denoiser> uncalibrated = {};  ///< inside model.denoiser, with a calibration
 
@@ -90,8 +93,9 @@ struct FisherJob {
   nlohmann::json summary = nlohmann::json::object();
   std::vector<std::string> alarms = {};
 
-  std::string path(const std::string& name) const { return options.out + "/" + name; }
-  /// options.detail_levels of the study's levels, evenly spaced, the first and last among them.
+  std::string path(const std::string& name) const { return options.use.out + "/" + name; }
+  /// options.detail_levels of the study's levels up to options.detail_sigma_max (of all where fewer
+  /// than 2 are), evenly spaced, the first and last of these among them.
   std::vector<double> detail_sigmas() const;
 };
 
@@ -105,18 +109,11 @@ struct FisherPart {
 /// Every part, in the order they are done.
 const std::vector<FisherPart>& fisher_parts();
 
-/// A signal asked to stop; what was measured is kept.
-struct Interrupted {
-  int signal;
-};
-/// @throws Interrupted once a signal came.
-void stop_if_interrupted();
-
 // The parts.
 void measure_floors(FisherJob& job);
 void measure_curve(FisherJob& job);
 void measure_divergence(FisherJob& job);
-void measure_integrals(FisherJob& job);
+void measure_likelihood(FisherJob& job);
 void measure_maps(FisherJob& job);
 void measure_spectrum(FisherJob& job);
 void measure_jacobian(FisherJob& job);

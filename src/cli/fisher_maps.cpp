@@ -5,6 +5,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -17,6 +19,8 @@
 
 namespace halcyon {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// One kind of map: its name in files, and how its picture is read.
 struct MapKind {
@@ -49,6 +53,20 @@ void check_settings(const MapSettings& settings) {
     require_option(levels[k - 1] < levels[k] && level_file(levels[k - 1]) != level_file(levels[k]),
                    "maps.levels", "rising noise levels, different to 4 decimals", levels[k]);
   }
+}
+
+/// So that no level and no kind of an earlier set stays among those of this.
+void remove_maps(const std::string& folder) {
+  for (const auto& kind : map_kinds()) fs::remove(folder + "/" + kind.name + ".png");
+  std::vector<fs::path> levels;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    double sigma = 0;
+    if (std::sscanf(name.c_str(), "sigma_%lf", &sigma) == 1 && name == level_file(sigma)) {
+      levels.push_back(entry.path());
+    }
+  }
+  for (const auto& level : levels) fs::remove(level);
 }
 
 void add_map(TensorMap& tensors, const std::string& name, const MapEstimate& map) {
@@ -142,6 +160,7 @@ void write_fisher_maps(const std::string& folder, Denoiser& denoiser, Denoiser* 
                        const MapPanel& panel, const MapSettings& settings,
                        const std::function<void(int64_t)>& on_level) {
   check_settings(settings);
+  remove_maps(folder);
   TORCH_CHECK(panel.names.empty() || static_cast<int64_t>(panel.names.size()) == panel.x0.size(0),
               "write_fisher_maps: ", panel.names.size(), " names for images ", panel.x0.sizes());
   std::vector<FisherMaps> levels;

@@ -21,7 +21,7 @@ struct MapPanel {
 
 struct MapSettings {
   std::vector<double> levels = {0.05, 0.1, 0.2, 0.5, 1, 2, 5};  ///< rising noise levels, >= 2
-  int64_t draws = 32;                                           ///< of the noise, for each level
+  int64_t draws = 128;                                          ///< of the noise, for each level
   uint64_t seed = 0;  ///< chooses noise and probes: equal for models to be compared
 };
 
@@ -33,9 +33,9 @@ struct MapSettings {
 ///     NAME.png                 of each map, images down and noise levels across
 ///     attention.png            nll (bottom-up) and class information (top-down) over the images
 ///
-/// float32 [N, C, H, W].  All that is of classes only with `conditional`, which knows the class of
-/// each image.  `on_level` is called with the number of levels done.  @throws ConfigError for
-/// settings out of range, FileError
+/// float32 [N, C, H, W]; maps that were there before are removed.  All that is of classes only with
+/// `conditional`, which knows the class of each image.  `on_level` is called with the number of
+/// levels done.  @throws ConfigError for settings out of range, FileError
 void write_fisher_maps(const std::string& folder, Denoiser& denoiser, Denoiser* conditional,
                        const MapPanel& panel, const MapSettings& settings,
                        const std::function<void(int64_t)>& on_level);

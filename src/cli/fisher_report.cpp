@@ -6,18 +6,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/data_gaussian.h"
 #include "cli/estimate_text.h"
-#include "core/error.h"
-#include "core/random.h"
 #include "data/toy_distribution.h"
 #include "fisher/fisher_level.h"
 #include "io/plots.h"
 
 namespace halcyon {
 namespace {
-
-constexpr int64_t kMostDimensions = 4096;  // of a covariance matrix: 128 MiB
-constexpr int64_t kMostImages = 20000;     // to estimate it from
 
 /// Columns and their cells, grown side by side so that names and values cannot part.
 class RowBuilder {
@@ -158,13 +154,6 @@ std::vector<PlotSeries> information_series(const std::vector<FisherEstimates>& l
   return series;
 }
 
-/// `count` images spread evenly over all.
-torch::Tensor evenly_chosen(const torch::Tensor& images, int64_t count) {
-  const auto position = torch::arange(count, torch::kFloat64) / static_cast<double>(count);
-  return images.index_select(
-      0, (position * static_cast<double>(images.size(0))).floor().to(torch::kInt64));
-}
-
 /// What the training images allow at most, in the mean over sets of them: j <= 1 - mmse(P_N).
 PlotSeries upper_limit(const std::vector<MemorisationEstimates>& floors) {
   PlotSeries series{.title = "upper limit from the training images", .x = {}, .y = {}};
@@ -179,14 +168,8 @@ PlotSeries upper_limit(const std::vector<MemorisationEstimates>& floors) {
 }  // namespace
 
 FisherReference fisher_reference(const ImageSet& set, const std::string& data_path) {
-  FisherReference reference;
-  const int64_t dim = set.images[0].numel();
-  const int64_t count = std::min(set.images.size(0), kMostImages);
-  if (dim <= kMostDimensions && count > dim) {
-    reference.gaussian = fit_gaussian(to_model_units(evenly_chosen(set.images, count)));
-  }
-  if (is_toy(data_path)) reference.exact = find_toy(data_path).make();
-  return reference;
+  return {covariance_gaussian(set),
+          is_toy(data_path) ? std::optional(find_toy(data_path).make()) : std::nullopt};
 }
 
 Table fisher_table(const std::vector<FisherEstimates>& levels, const FisherContext& context,

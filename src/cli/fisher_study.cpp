@@ -6,27 +6,18 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/evaluation_data.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "io/atomic_file.h"
 #include "io/safetensors.h"
 
 namespace halcyon {
-namespace {
 
-torch::Tensor image_order(int64_t count, uint64_t seed) {
-  auto rng = make_generator(seed, "evaluation images");
-  return torch::randperm(count, rng, torch::kInt64);
-}
-
-}  // namespace
-
-FisherStudy::FisherStudy(const ImageSet& set, torch::Tensor mean_image,
-                         const FisherOptions& options, const ModelRange& range, uint64_t seed,
-                         torch::Device device)
+FisherStudy::FisherStudy(const ImageSet& set, const FisherOptions& options, const ModelRange& range,
+                         uint64_t seed, torch::Device device)
     : images_(set.images),
       order_(image_order(set.images.size(0), seed)),
-      mean_image_(std::move(mean_image)),
       options_(options),
       sigmas_(log_spaced_levels(std::max(options.sigma_min, range.sigma_min),
                                 std::min(options.sigma_max, range.sigma_max), options.levels)),
@@ -73,12 +64,13 @@ void FisherStudy::for_each_batch(size_t k,
   }
 }
 
-FisherLevel FisherStudy::empty_level(size_t k) const {
-  return {sigmas_[k], dim(), options_.probes, ControlVariates::regression, mean_image_};
+FisherLevel FisherStudy::empty_level(size_t k, const torch::Tensor& mean_image) const {
+  return {sigmas_[k], dim(), options_.probes, ControlVariates::regression, mean_image};
 }
 
-FisherLevel FisherStudy::measure(Denoiser& denoiser, size_t k) const {
-  auto level = empty_level(k);
+FisherLevel FisherStudy::measure(Denoiser& denoiser, size_t k,
+                                 const torch::Tensor& mean_image) const {
+  auto level = empty_level(k, mean_image);
   auto probe_rng = make_generator(seed_, "fisher probes", static_cast<int64_t>(k), device_);
   for_each_batch(
       k, [&](const Batch& batch) { level.add(denoiser, batch.x0, batch.noise, probe_rng); });
@@ -86,10 +78,11 @@ FisherLevel FisherStudy::measure(Denoiser& denoiser, size_t k) const {
 }
 
 std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const FisherStudy& study,
+                                            const torch::Tensor& mean_image,
                                             const std::function<void(int64_t)>& on_level) {
   std::vector<FisherEstimates> levels;
   for (size_t k = 0; k < study.sigmas().size(); ++k) {
-    levels.push_back(study.measure(denoiser, k).estimates());
+    levels.push_back(study.measure(denoiser, k, mean_image).estimates());
     on_level(static_cast<int64_t>(k) + 1);
   }
   return levels;
@@ -119,12 +112,6 @@ bool LevelStore::load(size_t k, FisherLevel& level) const {
 
 void LevelStore::save(size_t k, const FisherLevel& level) const {
   write_safetensors(file(k), level.state(), {{"halcyon.level", key_}});
-}
-
-torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed) {
-  const auto order = image_order(set.images.size(0), seed);
-  return to_model_units(
-      set.images.index_select(0, order.narrow(0, 0, std::min(count, order.size(0)))));
 }
 
 torch::Tensor mean_image(const ImageSet& set) {

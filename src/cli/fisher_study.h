@@ -20,16 +20,14 @@ namespace halcyon {
 /// independent; a seed and a level give the same images and noise, whatever is measured.
 class FisherStudy {
  public:
-  /// The levels of `options` that lie in `range`, on images of `set`.  `mean_image` [C, H, W] in
-  /// model units is for the control variates.
-  FisherStudy(const ImageSet& set, torch::Tensor mean_image, const FisherOptions& options,
-              const ModelRange& range, uint64_t seed, torch::Device device);
+  /// The levels of `options` that lie in `range`, on images of `set`.
+  FisherStudy(const ImageSet& set, const FisherOptions& options, const ModelRange& range,
+              uint64_t seed, torch::Device device);
 
   const std::vector<double>& sigmas() const { return sigmas_; }
   /// Images at each level.
   int64_t count() const { return count_; }
   int64_t dim() const { return images_[0].numel(); }
-  const torch::Tensor& mean_image() const { return mean_image_; }
   /// @throws DataError with fewer than the 4 images that standard errors need.
   void require_enough_images() const;
   const FisherOptions& options() const { return options_; }
@@ -42,9 +40,10 @@ class FisherStudy {
   /// Calls `on_batch` for each batch of level k.
   void for_each_batch(size_t k, const std::function<void(const Batch&)>& on_batch) const;
 
-  /// Level k, empty, and measured.
-  FisherLevel empty_level(size_t k) const;
-  FisherLevel measure(Denoiser& denoiser, size_t k) const;
+  /// Level k, empty, and measured.  `mean_image` [C, H, W] in model units is for the control
+  /// variates.
+  FisherLevel empty_level(size_t k, const torch::Tensor& mean_image) const;
+  FisherLevel measure(Denoiser& denoiser, size_t k, const torch::Tensor& mean_image) const;
 
   /// The first `count` images of the order, in model units, on the device: for pictures.
   torch::Tensor panel(int64_t count) const;
@@ -59,7 +58,6 @@ class FisherStudy {
 
   torch::Tensor images_;  // as the set has them
   torch::Tensor order_;
-  torch::Tensor mean_image_;
   FisherOptions options_;
   std::vector<double> sigmas_;
   int64_t count_;
@@ -69,6 +67,7 @@ class FisherStudy {
 
 /// Every level of the study in turn; `on_level` is called with the number of levels done.
 std::vector<FisherEstimates> measure_levels(Denoiser& denoiser, const FisherStudy& study,
+                                            const torch::Tensor& mean_image,
                                             const std::function<void(int64_t)>& on_level);
 
 /// Sums of levels kept in a folder, so that a study that was stopped goes on where it was.
@@ -87,10 +86,6 @@ class LevelStore {
   std::string folder_;
   std::string key_;
 };
-
-/// `count` images of the set (all if it has fewer), the first of the order that `seed` gives, in
-/// model units.
-torch::Tensor choose_images(const ImageSet& set, int64_t count, uint64_t seed);
 
 /// The mean of a set in model units, [C, H, W] float32.
 torch::Tensor mean_image(const ImageSet& set);

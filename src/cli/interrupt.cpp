@@ -30,4 +30,8 @@ InterruptGuard::~InterruptGuard() { install(SIG_DFL); }
 
 int InterruptGuard::signal() { return noted_signal; }
 
+void stop_if_interrupted() {
+  if (noted_signal != 0) throw Interrupted{noted_signal};
+}
+
 }  // namespace halcyon

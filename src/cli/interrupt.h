@@ -15,4 +15,11 @@ class InterruptGuard {
   static int signal();
 };
 
+/// Thrown where work stops for a signal that an InterruptGuard noted.
+struct Interrupted {
+  int signal;
+};
+/// @throws Interrupted once a signal came.
+void stop_if_interrupted();
+
 }  // namespace halcyon

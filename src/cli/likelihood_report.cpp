@@ -48,12 +48,14 @@ Json exact_json(const std::optional<Estimate>& exact) {
 Json information_json(const LikelihoodReport& report) {
   const auto& it = *report.information;
   Json json = {{"bound", estimate_json(report, it.bound)},
-               {"bound_exact", exact_json(report.exact.bound)},
-               {"matched", estimate_json(report, it.matched)},
-               {"matched_exact", exact_json(report.exact.matched)}};
+               {"bound_exact", exact_json(report.exact.bound)}};
+  if (report.has_density) {
+    json["matched"] = estimate_json(report, it.matched);
+    json["matched_exact"] = exact_json(report.exact.matched);
+    json["right_tail_matched_nats"] = it.right_tail_matched;
+  }
   json["left_tail_nats"] = it.left_tail;
   json["right_tail_bound_nats"] = it.right_tail_bound;
-  json["right_tail_matched_nats"] = it.right_tail_matched;
   json["eps_mse_at_sigma_min"] = it.eps_mse.value;
   json["eps_mse_at_sigma_min_se"] = it.eps_mse.standard_error;
   json["log_snr_loc"] = it.loc;
@@ -81,11 +83,13 @@ Json ode_json(const LikelihoodReport& report) {
 
 std::string information_text(const LikelihoodReport& report) {
   const auto& it = *report.information;
+  const auto matched = report.has_density
+                           ? fmt::format(", {:.4g} below matched", it.right_tail_matched)
+                           : std::string();
   auto text = fmt::format(
-      "tails in nats: {:.4g} above sigma_max (Gaussian); {:.4g} below sigma_min by D(x) = x, "
-      "{:.4g} "
-      "matched\nlog-SNR drawn with loc {:.3g}, scale {:.3g}; {} NFE an image\n",
-      it.left_tail, it.right_tail_bound, it.right_tail_matched, it.loc, it.scale, it.nfe);
+      "tails in nats: {:.4g} above (Gaussian), {:.4g} below (D(x) = x){}\n"
+      "log-SNR drawn with loc {:.3g}, scale {:.3g}; {} NFE an image\n",
+      it.left_tail, it.right_tail_bound, matched, it.loc, it.scale, it.nfe);
   if (it.eps_mse.value > 1 + 5 * it.eps_mse.standard_error) {
     text += fmt::format(
         "at sigma_min the model errs more than D(x) = x (eps mse {:.3g}): a higher --sigma_min "
@@ -101,9 +105,8 @@ std::string ode_text(const LikelihoodReport& report) {
                           ? fmt::format("{} steps", ode.options.steps)
                           : fmt::format("tolerance {:g}", ode.options.tolerance);
   return fmt::format(
-      "{}, {}, {} divergence, {} NFE an image; {} at sigma_max; ln p(x; sigma_min) at the images "
-      "as "
-      "they are, no noise added\n",
+      "{}, {}, {} divergence, {} NFE an image; {} at sigma_max\n"
+      "ln p(x; sigma_min) at the images as they are, no noise added\n",
       to_text(ode.options.solver), detail, to_text(ode.options.divergence), ode.nfe, ode.prior);
 }
 
@@ -114,8 +117,10 @@ std::string likelihood_text(const LikelihoodReport& report) {
       {"negative log likelihood", "nats", "nats +-", "bits/dim", "bits/dim +-", "exact nats"}, {}};
   if (report.information) {
     add_row(table, report, "information bound", report.information->bound, report.exact.bound);
-    add_row(table, report, "  with matched tail", report.information->matched,
-            report.exact.matched);
+    if (report.has_density) {
+      add_row(table, report, "  with matched tail", report.information->matched,
+              report.exact.matched);
+    }
   }
   if (report.ode) add_row(table, report, "probability-flow ODE", report.ode->nll, report.exact.ode);
   auto text = fmt::format("{} ({} weights, step {}) on {} {} images of {} dimensions\n{}",

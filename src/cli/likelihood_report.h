@@ -26,7 +26,7 @@ struct ExactNll {
   std::optional<Estimate> ode;      ///< mean of -ln p(x; sigma_min) over the same images
 };
 
-/// Everything that `halcyon evaluate` finds out about one model.
+/// Everything that `halcyon evaluate`, and the likelihood of `halcyon fisher`, find out of a model.
 struct LikelihoodReport {
   std::string source, weights, split, data;
   int64_t step = 0;
@@ -41,6 +41,7 @@ struct LikelihoodReport {
   double seconds = 0;
   std::optional<InformationNll> information;
   std::optional<OdeNll> ode;
+  bool has_density = true;  ///< the clean data, without which no matched tail has a meaning
   ExactNll exact;
   std::optional<Estimate> entropy;  ///< of p(x; sigma_min), by Fisher integration
   std::optional<Estimate> path_kl;  ///< to another model's reverse SDE

@@ -21,7 +21,9 @@ Progress::Progress(std::string label, std::string unit, int64_t total, int64_t f
       total_(total),
       first_(first),
       on_terminal_(isatty(STDERR_FILENO) != 0),
-      start_(std::chrono::steady_clock::now()) {}
+      start_(std::chrono::steady_clock::now()) {
+  update(first);  // so that something shows before the first is done
+}
 
 Progress::~Progress() { clear(); }
 
@@ -35,7 +37,7 @@ void Progress::update(int64_t done, const std::string& note) {
   const auto now = std::chrono::steady_clock::now();
   if (!on_terminal_ || (done < total_ && now - shown_ < std::chrono::milliseconds(100))) return;
   shown_ = now;
-  const double per_second = rate(done);
+  const double per_second = done > first_ ? rate(done) : 0;
   const double left = static_cast<double>(total_ - done) / per_second;
   const std::string eta = done > first_ ? duration_text(left) : "?";
   fmt::print(stderr, "\r\033[K{} {}/{}  {:.0f} %  {:.3g} {}/s  ETA {}{}{}", label_, done, total_,

@@ -137,7 +137,7 @@ std::string information_section(const ReportData& data) {
   if (data.integrals.rows.size() > 1) {
     figures += html::figure(metric_plot(data.integrals, "nll_it_bpd", "bits/dim", /*log_y=*/false),
                             "Negative log-likelihood over steps",
-                            "<b>Negative log-likelihood</b> over training, by the area.");
+                            "<b>Negative log-likelihood</b> over training: the information bound.");
   }
   return html::section("Information rate", html::row(figures));
 }

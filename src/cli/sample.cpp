@@ -9,6 +9,7 @@
 #include "cli/command_line.h"
 #include "cli/level_files.h"
 #include "cli/machine.h"
+#include "cli/model_use.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/calibrated_denoiser.h"
@@ -25,12 +26,9 @@ namespace {
 
 struct SampleCommand {
   CommonOptions common;
-  std::string checkpoint;
-  std::string weights = "ema";
+  ModelUse use = {.out = "samples"};
   std::string calibration;
   int64_t count = 64;
-  uint64_t seed = 0;
-  std::string out = "samples";
   int64_t batch = 64;
   int64_t label = -1;
   Precision precision = Precision::automatic;
@@ -41,12 +39,10 @@ struct SampleCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.checkpoint, "checkpoint", kCheckpointHelp);
-    field(self.weights, "weights", "raw, ema, or ema-HALFLIFE");
+    ModelUse::fields(self.use, field, "image k of a seed is the same whatever the count and batch",
+                     "folder for the images, grid.png and samples.json");
     field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
     field(self.count, "count", "images to draw, > 0");
-    field(self.seed, "seed", "image k of a seed is the same whatever the count and batch");
-    field(self.out, "out", "folder for the images, grid.png and samples.json");
     field(self.batch, "batch", "images drawn at once, > 0");
     field(self.label, "label", "class to draw (class-conditional models); -1: any");
     field(self.precision, "precision", kPrecisionHelp);
@@ -78,7 +74,7 @@ Drawn draw(const SampleCommand& command, const Model& model, Denoiser& denoiser,
     parts.push_back(
         draw_samples(*sampler, counted,
                      {size, model.shape.channels, model.shape.height, model.shape.width}, sigmas,
-                     command.seed, first, torch::TensorOptions(device))
+                     command.use.seed, first, torch::TensorOptions(device))
             .to(torch::kCPU));
     progress.update(first + size);
   }
@@ -99,13 +95,13 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
                                           {"nfe", drawn.nfe},
                                           {"count", command.count},
                                           {"seconds", drawn.seconds},
-                                          {"seed", command.seed},
+                                          {"seed", command.use.seed},
                                           {"label", command.label},
                                           {"checkpoint", model.source},
                                           {"weights", model.weights},
                                           {"calibration", command.calibration},
                                           {"step", model.step}};
-  write_file_atomically(command.out + "/samples.json", summary.dump(2) + "\n");
+  write_file_atomically(command.use.out + "/samples.json", summary.dump(2) + "\n");
 }
 
 }  // namespace
@@ -121,7 +117,7 @@ int sample_command(const Arguments& arguments) {
         fmt::format("want --count and --batch > 0, got {} and {}", command.count, command.batch));
   }
   const auto device = set_up_machine(command.machine);
-  auto model = load_model(command.checkpoint, command.weights, command.label, device);
+  auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
   if (model.network) {
     model.network->use_type(scalar_type(resolved(command.precision, device)));
   }
@@ -132,7 +128,7 @@ int sample_command(const Arguments& arguments) {
   }
   make_sampler(command.sampler);  // bad options are refused before anything is written
   make_grid(command.sampler, model.range);
-  make_directory(command.out);
+  make_directory(command.use.out);
   const auto drawn = draw(
       command, model, calibrated ? static_cast<Denoiser&>(*calibrated) : *model.denoiser, device);
 
@@ -141,15 +137,15 @@ int sample_command(const Arguments& arguments) {
   }
   const auto pixels = to_pixels(drawn.x);
   for (int64_t i = 0; i < command.count; ++i) {
-    write_png(fmt::format("{}/{:05}.png", command.out, i), pixels[i]);
+    write_png(fmt::format("{}/{:05}.png", command.use.out, i), pixels[i]);
   }
-  write_sample_grid(command.out + "/grid.png", drawn.x);
+  write_sample_grid(command.use.out + "/grid.png", drawn.x);
   if (command.tensors) {
-    write_safetensors(command.out + "/samples.safetensors", {{"samples", drawn.x}}, {});
+    write_safetensors(command.use.out + "/samples.safetensors", {{"samples", drawn.x}}, {});
   }
   write_summary(command, model, drawn);
   fmt::print("{} images, {} NFE each, {:.1f} s: {}/grid.png\n", command.count, drawn.nfe,
-             drawn.seconds, command.out);
+             drawn.seconds, command.use.out);
   return 0;
 }
 

@@ -46,6 +46,12 @@ bool read_options(const Arguments& arguments, TrainCommand& command) {
   return parse_command_line(kUsage, command, arguments);
 }
 
+/// Of the model to be.  No preconditioning's depends on sigma_data, which may not be measured yet.
+ModelRange range_of(PreconditioningOptions options) {
+  if (options.sigma_data == 0) options.sigma_data = 1;
+  return model_range(*make_preconditioning(options), options);
+}
+
 /// Everything that can be refused before the first step is refused before it.
 void check_options(const TrainingRun& options) {
   const auto& run = options.run;
@@ -67,6 +73,7 @@ void check_options(const TrainingRun& options) {
   check_options(options.recipe.optimizer);
   check_options(options.fisher);
   make_sampler(options.sampler);
+  make_grid(options.sampler, range_of(options.recipe.preconditioning));
 }
 
 /// Replaces what was left to be found out, so that config.ini repeats the run.
@@ -91,17 +98,18 @@ int train_command(const Arguments& arguments) {
   TrainCommand command;
   if (!read_options(arguments, command)) return 0;
   auto& options = command.run;
-  load_sampler_table(options.sampler, /*source=*/"", ModelRange());
+  // A network that learns a toy comes close to the toy's own table.
+  load_sampler_table(options.sampler, options.recipe.data.path,
+                     range_of(options.recipe.preconditioning));
   check_options(options);
   const auto device = set_up_machine(options.machine);
 
   const auto images = load_with_warnings(options.recipe.data);
   auto whole = options.recipe.data;
   whole.limit = 0;  // of the training images
-  const auto held_out = load_held_out(whole, images);
+  whole.channels = images.images.size(1);
+  const auto held_out = load_held_out(whole, [&] { return images; });
   resolve(options.recipe, images, device);
-  const auto& preconditioning = options.recipe.preconditioning;
-  make_grid(options.sampler, model_range(*make_preconditioning(preconditioning), preconditioning));
   const auto config = OptionSet(options).to_ini();
 
   auto directory =

@@ -58,10 +58,10 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       fingerprint_(fingerprint(images_)),
       reference_(options.run.fisher_every > 0 ? fisher_reference(images_, options.recipe.data.path)
                                               : FisherReference()),
-      study_(held_out.set, mean_image(images_), options.fisher, range_,
-             options.recipe.randomness.seed, device),
+      mean_image_(mean_image(images_)),
+      study_(held_out.set, options.fisher, range_, options.recipe.randomness.seed, device),
       training_bins_(study_.sigmas().front(), study_.sigmas().back(), options.fisher.levels,
-                     study_.dim(), study_.mean_image()) {
+                     study_.dim(), mean_image_) {
   if (options.run.fisher_every > 0) study_.require_enough_images();
   state_.network->use_type(scalar_type(options.recipe.training.precision));
   fmt::print("{} parameters in {} on {} images of {}x{}x{}\n", state_.parameters.count(),
@@ -187,7 +187,7 @@ void TrainingSession::measure_fisher() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
-  const auto levels = measure_levels(denoiser, study_, [](int64_t) {});
+  const auto levels = measure_levels(denoiser, study_, mean_image_, [](int64_t) {});
   const auto table = [&](const std::vector<FisherEstimates>& estimates, const FisherContext& of) {
     if (!estimates.empty()) {
       append_csv(directory_.fisher_levels(), fisher_table(estimates, of, reference_));

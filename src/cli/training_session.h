@@ -60,6 +60,7 @@ class TrainingSession {
   SampleMoments loss_window_;  // since the last row
   std::string fingerprint_;
   FisherReference reference_;
+  torch::Tensor mean_image_;  // of the training images
   FisherStudy study_;
   SigmaBins training_bins_;  // since the last Fisher table
   std::optional<Progress> progress_;

@@ -29,7 +29,9 @@ struct DataOptions {
   static void fields(Self& self, Field&& field) {
     field(self.path, "path",
           "folder of images, IDX or CIFAR-10 files or a folder of them, or toy:NAME");
-    field(self.split, "split", "part of a set that has parts: train, test or all");
+    field(self.split, "split",
+          "part of a set that has parts: train, test or all; to measure, the test part if none is "
+          "named");
     field(self.channels, "channels", "1 gray, 3 RGB; 0 as found: 1 if every image is gray, else 3");
     field(self.size, "size", "side of the square images, in pixels; 0 as found");
     field(self.labels, "labels", "load class labels; sub-folders of an image folder are classes");

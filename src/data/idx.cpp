@@ -100,7 +100,7 @@ ImageSet load_part(const Part& part, const DataOptions& options) {
   if (part.labels.empty()) {
     throw DataError(
         fmt::format("data.path = '{}': found no labels beside {}; wanted an IDX file "
-                    "of rank 1, as data.labels is on",
+                    "of rank 1, or data.labels = false",
                     options.path, part.images));
   }
   set.labels = read_idx(part.labels).to(torch::kInt64);

@@ -162,7 +162,7 @@ std::string class_of(const std::string& name, const std::string& path) {
   if (slash != std::string::npos) return name.substr(0, slash);
   throw DataError(
       fmt::format("data.path = '{}': found {} in no sub-folder; wanted every image in "
-                  "the sub-folder of its class, as data.labels is on",
+                  "the sub-folder of its class, or data.labels = false",
                   path, name));
 }
 

@@ -92,7 +92,9 @@ const ToyDistribution& find_toy(const std::string& path) {
 
 ImageSet load_toy(const DataOptions& options) {
   const auto& toy = find_toy(options.path);
-  if (options.labels) throw DataError("data.labels: '" + options.path + "' has no labels");
+  if (options.labels) {
+    throw DataError("data.labels: '" + options.path + "' has no labels; want data.labels = false");
+  }
   const int64_t count = options.limit > 0 ? options.limit : kDefaultCount;
   std::vector<int64_t> shape = {count};
   shape.insert(shape.end(), toy.shape.begin(), toy.shape.end());

@@ -30,14 +30,14 @@ FisherEstimates FisherLevel::estimates() const {
   return estimates;
 }
 
-void check_options(const FisherOptions& o) {
-  require_option(o.levels >= 2 && o.levels <= 10000, "fisher.levels",
+void check_options(const FisherOptions& o, const std::string& prefix) {
+  require_option(o.levels >= 2 && o.levels <= 10000, prefix + "levels",
                  "a whole number in 2 .. 10000", o.levels);
-  require_option(o.images >= 4, "fisher.images", "a whole number >= 4", o.images);
-  require_option(o.probes >= 0, "fisher.probes", "a whole number >= 0", o.probes);
-  require_option(o.batch > 0, "fisher.batch", "a whole number > 0", o.batch);
+  require_option(o.images >= 4, prefix + "images", "a whole number >= 4", o.images);
+  require_option(o.probes >= 0, prefix + "probes", "a whole number >= 0", o.probes);
+  require_option(o.batch > 0, prefix + "batch", "a whole number > 0", o.batch);
   require_option(0 < o.sigma_min && o.sigma_min < o.sigma_max && std::isfinite(o.sigma_max),
-                 "fisher.sigma_min", "0 < sigma_min < sigma_max", o.sigma_min);
+                 prefix + "sigma_min", "0 < sigma_min < sigma_max", o.sigma_min);
 }
 
 std::vector<double> log_spaced_levels(double sigma_min, double sigma_max, int64_t count) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace halcyon {
 
@@ -25,7 +26,7 @@ struct FisherOptions {
   }
 };
 
-/// @throws ConfigError naming the key unless every option is in its range.
-void check_options(const FisherOptions& options);
+/// @throws ConfigError naming the key, `prefix` before it, unless every option is in its range.
+void check_options(const FisherOptions& options, const std::string& prefix = "fisher.");
 
 }  // namespace halcyon

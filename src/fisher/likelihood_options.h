@@ -45,7 +45,8 @@ struct OdeOptions {
     field(self.solver, "solver",
           "rk4 (fixed steps) or dopri5 (Dormand and Prince's 5(4), adaptive)");
     field(self.steps, "steps", "steps of rk4, evenly spaced in ln sigma, 4 NFE each, > 0");
-    field(self.tolerance, "tolerance", "absolute and relative error of a step of dopri5, > 0");
+    field(self.tolerance, "tolerance",
+          "absolute and relative error of a step of dopri5, in 1e-08 .. 0.1");
     field(self.divergence, "divergence",
           "hutchinson: one Rademacher probe an image; exact: one product a dimension");
   }

@@ -45,8 +45,8 @@ class FlowWithTrace {
 
 void check_options(const OdeOptions& o) {
   require_option(o.steps > 0, "ode.steps", "a whole number > 0", o.steps);
-  require_option(o.tolerance > 0 && std::isfinite(o.tolerance), "ode.tolerance", "a number > 0",
-                 o.tolerance);
+  require_option(1e-8 <= o.tolerance && o.tolerance <= 0.1, "ode.tolerance",
+                 "a number in 1e-08 .. 0.1 (networks round at 1e-07)", o.tolerance);
 }
 
 OdeLikelihood ode_likelihood(Denoiser& denoiser, const torch::Tensor& x,

@@ -102,8 +102,12 @@ TEST_CASE("options of sampling and measuring out of range are refused", "[cli][e
   refuses("sample --checkpoint toy:mixture --sampler.steps -1 --out /dev/null/x", {"steps"});
   refuses("sample --checkpoint toy:mixture --out /dev/null/x", {"/dev/null/x"});
   const TemporaryDirectory dir;
-  refuses("fisher --checkpoint toy:mixture --levels 1 --out " + dir / "f", {"levels"});
-  refuses("fisher --checkpoint toy:mixture --images 1 --out " + dir / "f", {"images"});
+  refuses("fisher --checkpoint toy:mixture --levels 1 --out " + dir / "f", {"halcyon: --levels"});
+  refuses("fisher --checkpoint toy:mixture --images 1 --out " + dir / "f", {"halcyon: --images"});
+  refuses("fisher --checkpoint toy:mixture --detail_images 1 --out " + dir / "f",
+          {"--detail_images"});
+  refuses("fisher --checkpoint toy:mixture --only divergence --out " + dir / "f", {"--against"});
+  REQUIRE_THAT(run_program("fisher --help").output, Contains("the test part if none is named"));
   refuses("fisher --checkpoint toy:mixture --data.path toy:lowrank", {"1x8x8", "1x4x4"});
 }
 

@@ -58,6 +58,14 @@ TEST_CASE("the likelihoods of a toy's exact denoiser are those of its law",
   REQUIRE_THAT(csv, Contains(",rk4,128,none,0.002,80,"));
 }
 
+TEST_CASE("a law without a density has no matched tail", "[cli]") {
+  const TemporaryDirectory dir;
+  const auto outcome =
+      run_program("evaluate --checkpoint toy:lowrank --images 50 --out " + (dir / "o"));
+  REQUIRE(outcome.code == 0);
+  REQUIRE_THAT(outcome.output, Contains("information bound") && !Contains("matched"));
+}
+
 TEST_CASE("a class-conditional model is evaluated on dequantised images and for its classes",
           "[cli]") {
   const TemporaryDirectory dir;
@@ -83,6 +91,17 @@ TEST_CASE("a class-conditional model is evaluated on dequantised images and for 
                WithinRel(std::log(2.0), 1e-12));
   REQUIRE(report.at("class_information").at("nats_se").get<double>() > 0);
 
+  // Images without classes: the error says what helps, and it does.
+  std::filesystem::copy(dir / "images/60", dir / "unlabelled");
+  const auto refused = run_program("evaluate " + model + "--data.path " + dir / "unlabelled" +
+                                   " --out " + dir / "none");
+  REQUIRE(refused.code == 2);
+  REQUIRE_THAT(refused.output, Contains("data.labels = false"));
+  const auto unlabelled = evaluate(model + "--data.labels false --data.path " + dir / "unlabelled",
+                                   dir / "unlabelled_it");
+  REQUIRE(unlabelled.at("images") == 20);
+  REQUIRE_FALSE(unlabelled.contains("class_information"));
+
   const auto ode = evaluate(model +
                                 "--likelihood ode --ode.solver dopri5 --ode.tolerance 1e-3 "
                                 "--images 4 --prior noise --dequantization none",
@@ -105,6 +124,8 @@ TEST_CASE("options of evaluation out of range are refused", "[cli][error]") {
   refuses("--images 1", "images");
   refuses("--it.draws 0", "it.draws");
   refuses("--ode.steps 0", "ode.steps");
+  refuses("--likelihood ode --ode.solver dopri5 --ode.tolerance 1e-30", "ode.tolerance");
+  refuses("--likelihood ode --ode.solver dopri5 --ode.tolerance 10", "ode.tolerance");
   refuses("--sigma_min 5 --sigma_max 4", "sigma_min");
   refuses("--data.path toy:lowrank", "1x4x4");
 }

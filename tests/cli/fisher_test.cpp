@@ -168,6 +168,47 @@ TEST_CASE("a part by itself keeps what the curve found", "[cli]") {
   REQUIRE(summary.contains("alarms"));
 }
 
+TEST_CASE("the likelihood part is that of halcyon evaluate on the same images", "[cli]") {
+  const TemporaryDirectory dir;
+  const std::string model = " --checkpoint toy:mixture --images 200 --seed 3 --sigma_min 0.05 ";
+  const auto text = fisher(model + "--only likelihood --out " + (dir / "f"));
+  REQUIRE_THAT(text, Contains("information bound") && Contains("tails in nats") &&
+                         Contains("no dequantisation"));
+  REQUIRE(run_program("evaluate --run.threads 1 --sigma_max 50" + model + "--out " + (dir / "e"))
+              .code == 0);
+  const auto evaluated = nlohmann::json::parse(slurp(dir / "e/likelihood.json"));
+  const auto measured = nlohmann::json::parse(slurp(dir / "f/fisher_summary.json"));
+  REQUIRE(measured.at("likelihood").at("information") == evaluated.at("information"));
+  REQUIRE(measured.at("parts") == std::vector<std::string>{"likelihood"});
+}
+
+TEST_CASE("results of another study are not mixed with those of this", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const auto study = [&](const std::string& arguments) {
+    return arguments + " --levels 3 --images 100 --detail_levels 2 --detail_images 8 --out " +
+           (dir / "o");
+  };
+  fisher(study("--checkpoint toy:mixture --only curve,maps"));
+  const auto before = slurp(dir / "o/fisher_summary.json");
+  REQUIRE_THAT(fisher(study("--checkpoint toy:mixture --only curve --seed 1"), 2),
+               Contains("curve, maps of another study") && Contains("seed 0 there, 1 here") &&
+                   Contains("another folder"));
+  REQUIRE_THAT(fisher(study("--checkpoint toy:gaussian --only dimension"), 2),
+               Contains("source toy:mixture there, toy:gaussian here"));
+  REQUIRE_THAT(fisher(study("--checkpoint toy:mixture --data.split train --only dimension"), 2),
+               Contains("split test there, train here"));
+  REQUIRE(slurp(dir / "o/fisher_summary.json") == before);
+  REQUIRE_FALSE(fs::exists(dir / "o/intrinsic_dimension.csv"));
+  // Where all of it is replaced there is nothing to mix, not even a map of another level.
+  fisher(study("--checkpoint toy:mixture --only curve,maps --seed 1 --sigma_min 0.02"));
+  REQUIRE_FALSE(fs::exists(dir / "o/maps/sigma_0.0100.safetensors"));
+  REQUIRE(fs::exists(dir / "o/maps/sigma_0.0200.safetensors"));
+  // A run directory has tables of its own.
+  spill(dir / "o/config.ini", "");
+  REQUIRE_THAT(fisher(study("--checkpoint toy:mixture --only curve,maps --seed 1"), 2),
+               Contains("is a run directory"));
+}
+
 TEST_CASE("two models that differ by a known score have their divergence in nats", "[cli][error]") {
   const TemporaryDirectory dir;
   REQUIRE_THAT(fisher("--checkpoint toy:gaussian --against toy:mixture --only divergence --out " +
