@@ -2,6 +2,7 @@
 
 #include "core/random.h"
 #include "tests/fisher/gaussian_fields.h"
+#include "tests/fisher/known_laws.h"
 #include "tests/support/catch.h"
 
 using namespace halcyon;
