@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace halcyon {
 namespace {
@@ -78,6 +79,31 @@ void add_mean_score(const std::vector<FisherEstimates>& levels, std::vector<std:
                   worst->mean_score_z, biased, levels.size()));
 }
 
+/// Where the error bar of J_obs is made by so few images that it is too short.
+bool rests_on_few(const FisherEstimates& level) {
+  constexpr double kFewest = 10;
+  constexpr double kRounding = 1e-6;  // a spread of less is that of float32
+  const auto count = static_cast<double>(level.fisher_info_obs.count);
+  const auto fraction = level.fraction(level.fisher_info_obs);
+  return level.observed_count > 0 && fraction.standard_error * std::sqrt(count) > kRounding &&
+         level.observed_count < std::min(kFewest, count / 10);
+}
+
+void add_few_images(const std::vector<FisherEstimates>& levels, std::vector<std::string>& alarms) {
+  std::vector<FisherEstimates> few;
+  std::copy_if(levels.begin(), levels.end(), std::back_inserter(few), rests_on_few);
+  if (few.empty()) return;
+  const auto worst = *std::min_element(few.begin(), few.end(), [](const auto& a, const auto& b) {
+    return a.observed_count < b.observed_count;
+  });
+  const auto elsewhere =
+      few.size() > 1 ? fmt::format(" (at {} of {} levels)", few.size(), levels.size()) : "";
+  alarms.push_back(at(worst) + fmt::format("error bars of J_obs rest on {:.0f} of {} images and "
+                                           "are too short{}; take more --images",
+                                           worst.observed_count, worst.fisher_info_obs.count,
+                                           elsewhere));
+}
+
 }  // namespace
 
 std::vector<std::string> fisher_alarms(const std::vector<FisherEstimates>& levels,
@@ -89,6 +115,7 @@ std::vector<std::string> fisher_alarms(const std::vector<FisherEstimates>& level
     if (k > 0) add_variance_falls(levels[k - 1], levels[k], alarms);
   }
   add_mean_score(levels, alarms);
+  add_few_images(levels, alarms);
   return alarms;
 }
 

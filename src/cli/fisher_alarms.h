@@ -14,8 +14,10 @@ namespace halcyon {
 ///   - more loss than a Wiener filter's, or a second moment above that of pure noise
 ///   - an effective variance that falls as sigma rises, which that of a true score cannot
 ///   - a score whose mean is not 0
+///   - error bars of J_obs that rest on fewer than ten images (EffectiveCount)
 ///
-/// Each only where it stands out of its standard error (five of them, for a mean score: z > 5).
+/// The first four only where they stand out of their standard errors (five of them, for a mean
+/// score: z > 5).
 std::vector<std::string> fisher_alarms(const std::vector<FisherEstimates>& levels,
                                        const FisherReference& reference);
 

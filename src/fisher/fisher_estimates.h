@@ -25,6 +25,7 @@ struct FisherEstimates {
   Estimate fisher_info_low;     ///< d / sigma^2 - mse / sigma^4: at most J, whatever the network
   Estimate score_calibration;   ///< J_obs / E|s|^2 (J_stein without probes): 1, or what s lacks
   Estimate virial;              ///< -E [x . s] / d: 1 for a true score
+  double observed_count = 0;    ///< n_eff behind the error of fisher_info_obs; 0: not known
   double consistency_z = 0;     ///< (E|s|^2 - J_obs) in standard errors (J_stein without probes)
   double dsm_minus_ism_z = 0;   ///< DSM - ISM - d / sigma^2 in standard errors: a test of the code
   double mean_score_norm = 0;   ///< |mean s|, in 1 / x; E s = 0 for a true score

@@ -22,12 +22,25 @@ void FisherLevel::add(Denoiser& denoiser, const torch::Tensor& x0, const torch::
   const auto [denoised, trace] =
       denoise_with_trace(denoiser, x0 + sigma_ * noise, sigma, probes_, rng);
   moments_.add({x0, noise, sigma, denoised, trace});
+  if (trace.defined()) observed_.add(trace);
 }
 
 FisherEstimates FisherLevel::estimates() const {
   auto estimates = moments_.estimates();
   estimates.sigma = sigma_;  // not rounded
+  if (observed_.count() > 0) estimates.observed_count = observed_.value();
   return estimates;
+}
+
+TensorMap FisherLevel::state() const {
+  auto state = moments_.state();
+  insert_with_prefix(state, "observed.", observed_.state());
+  return state;
+}
+
+void FisherLevel::load(const TensorMap& state) {
+  moments_.load(state);
+  observed_.load(with_prefix(state, "observed."));
 }
 
 void check_options(const FisherOptions& o, const std::string& prefix) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/denoiser.h"
+#include "fisher/effective_count.h"
 #include "fisher/score_moments.h"
 
 namespace halcyon {
@@ -24,14 +25,15 @@ class FisherLevel {
 
   FisherEstimates estimates() const;
 
-  TensorMap state() const { return moments_.state(); }
+  TensorMap state() const;
   /// @throws CheckpointError unless `state` is of this dimension.
-  void load(const TensorMap& state) { moments_.load(state); }
+  void load(const TensorMap& state);
 
  private:
   double sigma_;
   int64_t probes_;
   ScoreMoments moments_;
+  EffectiveCount observed_;  // of tr grad D
 };
 
 /// `count` noise levels from sigma_min to sigma_max, evenly spaced in ln sigma, increasing.

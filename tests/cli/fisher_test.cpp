@@ -2,7 +2,9 @@
 
 #include "cli/estimate_text.h"
 #include "cli/fisher_alarms.h"
+#include "core/random.h"
 #include "data/toy_distribution.h"
+#include "fisher/fisher_level.h"
 #include "io/csv_reader.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"
@@ -53,6 +55,29 @@ TEST_CASE("an estimate shows as many digits as its standard error leaves", "[cli
   REQUIRE(with_error({0.2, 3, 9}) == "0(3)");
   REQUIRE(with_error({1.5, 0, 9}) == "1.5");
   REQUIRE(with_error({}) == "-");
+}
+
+TEST_CASE("error bars that rest on few images are told of", "[cli][statistical]") {
+  const auto alarms_at = [](const char* toy, double sigma, int64_t count) {
+    auto law = find_toy(toy).make();
+    auto rng = make_generator(3, "test");
+    FisherLevel level(sigma, law.dim(), /*probes=*/1);
+    const auto x0 = law.sample(count, rng);
+    level.add(law, x0, torch::randn(x0.sizes(), rng, x0.options()), rng);
+    return fisher_alarms({level.estimates()}, {});
+  };
+  // 4 standard deviations to the middle of the bumps: no image of 1024 beyond, one or two on the
+  // way.
+  const auto few = alarms_at("toy:mixture", 0.047, 1024);
+  REQUIRE(few.size() == 1);
+  REQUIRE_THAT(few.front(), Contains("sigma 0.047: error bars of J_obs rest on ") &&
+                                Contains(" of 1024 images") && Contains("--images"));
+  REQUIRE(alarms_at("toy:mixture", 2, 4000).empty());
+  for (const double sigma : {0.02, 0.5, 5.0}) {
+    REQUIRE(alarms_at("toy:gaussian", sigma, 1024).empty());
+    REQUIRE(alarms_at("toy:lowrank", sigma, 1024).empty());
+    REQUIRE(alarms_at("toy:stationary", sigma, 64).empty());
+  }
 }
 
 TEST_CASE("alarms say in words what is wrong with a score", "[cli]") {

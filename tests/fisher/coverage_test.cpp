@@ -1,9 +1,5 @@
-#include <fmt/format.h>
+#include "tests/fisher/coverage.h"
 
-#include <cmath>
-#include <map>
-
-#include "core/random.h"
 #include "fisher/information_likelihood.h"
 #include "fisher/observed_information.h"
 #include "fisher/score_divergence.h"
@@ -15,42 +11,8 @@ using namespace halcyon::testing;
 
 namespace {
 
-constexpr int64_t kRepetitions = 400;
 // Enough of them for honest errors of what the few between the bumps carry: at sigma = 1 one in 27.
 constexpr int64_t kSamples = 4000;
-
-/// How often the truth is in value +- 1.96 standard errors.
-class Coverage {
- public:
-  void add(const std::string& name, const Estimate& estimate, double truth) {
-    const bool inside = std::abs(estimate.value - truth) < 1.96 * estimate.standard_error;
-    covered_[name] += inside ? 1 : 0;
-    z_squares_[name] += std::pow((estimate.value - truth) / estimate.standard_error, 2);
-  }
-
-  /// 95 % of 400 repetitions have a standard deviation of 1.1 %: 92 to 98 % is within 2.75 of it.
-  void require() const {
-    std::string table;
-    for (const auto& [name, covered] : covered_) {
-      table += fmt::format("  {:<34} {:5.1f} %   rms z {:.2f}\n", name, percent(covered),
-                           std::sqrt(z_squares_.at(name) / kRepetitions));
-    }
-    fmt::print("{}", table);
-    for (const auto& [name, covered] : covered_) {
-      INFO(name << ": " << percent(covered) << " %");
-      REQUIRE(percent(covered) >= 92);
-      REQUIRE(percent(covered) <= 98);
-    }
-  }
-
- private:
-  static double percent(int64_t covered) {
-    return 100.0 * static_cast<double>(covered) / static_cast<double>(kRepetitions);
-  }
-
-  std::map<std::string, int64_t> covered_;
-  std::map<std::string, double> z_squares_;
-};
 
 /// One batch of draws, and what the law's own denoiser makes of it.
 DenoisedBatch draw(GaussianMixture& law, double sigma, at::Generator& rng) {
@@ -71,8 +33,7 @@ TEST_CASE("95 % intervals contain the truth 92 to 98 times in a hundred",
   auto& law = bumps.law;
   ScaledScore scaled(law, 0.9);
   Coverage coverage;
-  for (int64_t repetition = 0; repetition < kRepetitions; ++repetition) {
-    auto rng = make_generator(2026, "coverage", repetition);
+  repeat("coverage", [&](at::Generator& rng) {
     for (const double sigma : {1.0, 3.0}) {
       const double j = law.fisher_information(sigma);
       const double eps_mse = law.mmse(sigma) / (16 * sigma * sigma);
@@ -104,7 +65,11 @@ TEST_CASE("95 % intervals contain the truth 92 to 98 times in a hundred",
     // From the Gaussian above sigma_max the bound is 4e-8 nats too large.
     InformationLikelihood likelihood(bumps.gaussian(), 0.5, 100);
     likelihood.add(law, law.sample(kSamples, rng), rng);
-    coverage.add("NLL bound, sigma_min 0.5", likelihood.estimates().bound, law.entropy(0.5));
-  }
+    const auto nll = likelihood.estimates();
+    const double lowest = law.mmse(0.5) / (16 * 0.25);
+    coverage.add("E2 information bound", nll.bound, law.entropy(0.5));
+    coverage.add("E2 matched", nll.matched, law.entropy(0.5) + 8 * std::log(lowest));
+    coverage.add("E2 eps_mse at sigma_min", nll.eps_mse, lowest);
+  });
   coverage.require();
 }

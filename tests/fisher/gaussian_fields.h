@@ -73,20 +73,6 @@ class RotatedScore final : public Denoiser {
   double kappa_;
 };
 
-/// factor s in place of the score s of `truth`.
-class ScaledScore final : public Denoiser {
- public:
-  ScaledScore(Denoiser& truth, double factor) : truth_(truth), factor_(factor) {}
-
-  torch::Tensor denoise(const torch::Tensor& x, const torch::Tensor& sigma) override {
-    return x + per_sample(sigma, x).square() * factor_ * score(truth_, x, sigma);
-  }
-
- private:
-  Denoiser& truth_;
-  double factor_;
-};
-
 /// `count` draws of x_0 + sigma n.
 inline torch::Tensor noisy(const GaussianMixture& data, int64_t count, double sigma,
                            at::Generator& rng) {

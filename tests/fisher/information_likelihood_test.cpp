@@ -38,6 +38,10 @@ TEST_CASE("the information likelihood of a mixture's exact denoiser is its entro
   REQUIRE(nll.bound.count == 20000);
   REQUIRE(nll.bound.standard_error < 0.05);
   REQUIRE(nll.nfe == 9);
+
+  const auto noised = measure(bumps.law, bumps.law, bumps.gaussian(), 1.0, 50, 20000);
+  require_within(noised.bound, bumps.law.entropy(1.0));
+  require_within(noised.eps_mse, bumps.law.mmse(1.0) / 16);
 }
 
 TEST_CASE("the information likelihood does not depend on where noise levels are drawn",
@@ -102,6 +106,28 @@ TEST_CASE("the standard error of the information likelihood is its spread over s
   const double claimed =
       torch::tensor(errors, torch::kFloat64).square().mean().sqrt().item<double>();
   REQUIRE_THAT(claimed / spread, WithinAbs(1, 5 / std::sqrt(2.0 * runs)));
+}
+
+TEST_CASE("the errors of both likelihoods know that an image's noise levels hang together",
+          "[fisher][statistical]") {
+  // D = 0: the error is |x_0|^2 at every level, large for the same images.
+  const auto law = four_axes();
+  GaussianMixture nothing(torch::ones({1}), torch::zeros({1, 4}), torch::zeros({4}));
+  const int64_t runs = 300;
+  std::vector<double> bounds, matched, bound_variances, matched_variances;
+  for (int64_t seed = 0; seed < runs; ++seed) {
+    const auto nll = measure(nothing, law, law, 1.0, 10, 200, {.draws = 4}, seed);
+    bounds.push_back(nll.bound.value);
+    matched.push_back(nll.matched.value);
+    bound_variances.push_back(std::pow(nll.bound.standard_error, 2));
+    matched_variances.push_back(std::pow(nll.matched.standard_error, 2));
+  }
+  const auto ratio = [](const std::vector<double>& values, const std::vector<double>& variances) {
+    const auto claimed = torch::tensor(variances, torch::kFloat64).mean().sqrt();
+    return (claimed / torch::tensor(values, torch::kFloat64).std()).item<double>();
+  };
+  REQUIRE_THAT(ratio(bounds, bound_variances), WithinAbs(1, 5 / std::sqrt(2.0 * runs)));
+  REQUIRE_THAT(ratio(matched, matched_variances), WithinAbs(1, 5 / std::sqrt(2.0 * runs)));
 }
 
 TEST_CASE("the density of log-SNR is a density with its quantiles", "[fisher][property]") {

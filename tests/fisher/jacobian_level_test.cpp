@@ -86,9 +86,13 @@ TEST_CASE("the squared Jacobian of a Gaussian's denoiser is that of the closed f
   auto rng = make_generator(2, "test");
   auto data = deficient_gaussian(rng);
   const auto wiener = data.variances() / (data.variances() + 0.25);
-  const auto e = measure(data, data, 0.5, 4000).estimates(1);
+  const auto e = measure(data, data, 0.5, 4000, /*probes=*/4).estimates(1);
   require_within(e.frobenius, wiener.square().sum().item<double>());
   require_within(e.trace, wiener.sum().item<double>());
+  // A is the same everywhere: the error of the trace is that of the probes (Hutchinson 1990).
+  const auto a = dense_jacobian(data, torch::zeros({1, 4}, torch::kFloat64), 0.5)[0];
+  const double probe_variance = 2 * (a.square().sum() - a.diagonal().square().sum()).item<double>();
+  REQUIRE_THAT(e.trace.standard_error, WithinRel(std::sqrt(probe_variance / 4 / 4000), 0.1));
 }
 
 TEST_CASE("a rotation added to the score is found as the asymmetry it is",
@@ -118,8 +122,13 @@ TEST_CASE("a denoiser that turns one plane too far has a negative eigenvalue", "
 TEST_CASE("a Jacobian twice too large halves the slope, whatever the probes' noise",
           "[fisher][oracle][statistical]") {
   auto data = two_bumps();
+  const double sigma = 1.3;
   ScaledDenoiser doubled(data, 2);
-  require_within(measure(doubled, data, 1.0, 20000).estimates(1).tweedie_slope, 0.5);
+  const auto e = measure(doubled, data, sigma, 20000).estimates(1);
+  require_within(e.tweedie_slope, 0.5);
+  REQUIRE(e.reliability.size() == 1);
+  require_within(e.reliability[0].predicted, 2 * data.mmse(sigma));
+  require_within(e.reliability[0].realised, data.mmse(sigma));
 }
 
 TEST_CASE("an instrumented slope does not see the error of its regressor",
@@ -130,4 +139,19 @@ TEST_CASE("an instrumented slope does not see the error of its regressor",
   const auto slope = instrumented_slope(truth + draw(), truth + draw(), 0.7 * truth + 0.2 * draw());
   require_within(slope, 0.7);  // least squares on the mean of both would give 0.7 / 1.5
   REQUIRE(slope.standard_error < 0.02);
+}
+
+TEST_CASE("the error of an instrumented slope is its spread, wherever the origin is",
+          "[fisher][statistical]") {
+  auto rng = make_generator(10, "test");
+  const auto draw = [&] { return torch::randn({500}, rng, torch::kFloat64); };
+  const int runs = 400;
+  double sum_z2 = 0;
+  for (int run = 0; run < runs; ++run) {
+    const auto truth = draw();
+    const auto slope = instrumented_slope(truth + 0.5 * draw() + 20, truth + 0.5 * draw() - 30,
+                                          0.7 * truth + 0.2 * draw() + 10);
+    sum_z2 += std::pow((slope.value - 0.7) / slope.standard_error, 2);
+  }
+  REQUIRE_THAT(sum_z2 / runs, WithinAbs(1, 5 * std::sqrt(2.0 / runs)));
 }

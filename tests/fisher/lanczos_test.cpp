@@ -56,3 +56,31 @@ TEST_CASE("Lanczos goes on where a Krylov space ends", "[fisher][oracle]") {
   const auto nothing = decompose(torch::zeros({5, 5}, kDouble), 5, rng);
   REQUIRE(largest(nothing.values) == 0);
 }
+
+TEST_CASE("Lanczos vectors are orthogonal also where directions all but vanish",
+          "[fisher][property]") {
+  auto rng = make_generator(4, "test");
+  const auto exact = torch::pow(0.1, torch::arange(9, kDouble));
+  const auto ritz = decompose(symmetric(exact, rng), 9, rng);
+  REQUIRE(largest(ritz.vectors.matmul(ritz.vectors.t()) - torch::eye(9, kDouble)) < 1e-13);
+  REQUIRE(largest(ritz.values - exact) < 1e-14);
+}
+
+TEST_CASE("of an asymmetric operator Lanczos finds the symmetric part", "[fisher][oracle]") {
+  auto rng = make_generator(5, "test");
+  const auto matrix = torch::randn({20, 20}, rng, kDouble);
+  const auto ritz = decompose(matrix, 20, rng);
+  const auto exact = std::get<0>(torch::linalg_eigh((matrix + matrix.t()) / 2, "L")).flip(0);
+  REQUIRE(largest(ritz.values - exact) < 1e-10);
+  REQUIRE(largest(ritz.residuals) > 0.1);  // of the operator itself
+}
+
+TEST_CASE("Lanczos knows no units", "[fisher][property]") {
+  const auto exact = torch::pow(0.9, torch::arange(200, kDouble));
+  const auto values_of = [&](double unit) {
+    auto rng = make_generator(2, "test");
+    return decompose(unit * symmetric(exact, rng), 40, rng).values.narrow(0, 0, 8) / unit;
+  };
+  REQUIRE(largest(values_of(1e-14) - exact.narrow(0, 0, 8)) < 1e-10);
+  REQUIRE(largest(values_of(1e14) - exact.narrow(0, 0, 8)) < 1e-10);
+}

@@ -122,6 +122,57 @@ TEST_CASE("the error of the memorisation covers its scatter", "[fisher][statisti
   REQUIRE_THAT(sum_z2 / trials, WithinAbs(1, 5 * std::sqrt(2.0 / trials)));
 }
 
+TEST_CASE("the error of the memorisation knows how floor and gap hang together",
+          "[fisher][statistical]") {
+  // D = 0 on the points -1 and 1: where the memory is certain the floor is 0 and the gap at its
+  // largest, and |n - eps_hat|^2 itself does not vary at all.
+  const auto points = torch::tensor({{-1.0}, {1.0}}, kDouble);
+  EmpiricalDenoiser memory(points);
+  GaussianMixture nothing(torch::ones({1}), torch::zeros({1, 1}), torch::zeros({1}));
+  const GaussianMixture law(torch::ones({1}), torch::zeros({1, 1}), torch::ones({1}));
+  auto rng = make_generator(8, "test");
+  const int trials = 300;
+  std::vector<double> values, variances;
+  for (int trial = 0; trial < trials; ++trial) {
+    const auto drawn = torch::randint(0, 2, {300}, rng, torch::kLong);
+    const auto e = measure_memorisation(
+        nothing, memory, {points.index_select(0, drawn), law.sample(4000, rng)}, 0.7, trial);
+    values.push_back(e.memorisation.value);
+    variances.push_back(std::pow(e.memorisation.standard_error, 2));
+  }
+  const double spread = torch::tensor(values, kDouble).std().item<double>();
+  const double claimed = std::sqrt(torch::tensor(variances, kDouble).mean().item<double>());
+  REQUIRE_THAT(claimed / spread, WithinAbs(1, 5 / std::sqrt(2.0 * trials)));
+}
+
+TEST_CASE("the error of the generalisation gap is that of both losses", "[fisher][statistical]") {
+  GaussianMixture law(torch::ones({1}), torch::zeros({1, 4}), torch::ones({4}));
+  auto rng = make_generator(9, "test");
+  EmpiricalDenoiser memory(law.sample(4, rng));  // does not matter here
+  const int trials = 300;
+  double sum_z2 = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    const auto e =
+        measure_memorisation(law, memory, {law.sample(200, rng), law.sample(200, rng)}, 0.7, trial);
+    sum_z2 += std::pow(e.generalisation_gap.value / e.generalisation_gap.standard_error, 2);
+  }
+  REQUIRE_THAT(sum_z2 / trials, WithinAbs(1, 5 * std::sqrt(2.0 / trials)));
+}
+
+TEST_CASE("to memorise wants five standard errors of the ratio and of what it is a share of",
+          "[fisher][oracle]") {
+  const auto memorises = [](const Estimate& memorisation, const Estimate& excess) {
+    MemorisationEstimates e;
+    e.memorisation = memorisation;
+    e.excess = excess;
+    return e.memorises();
+  };
+  REQUIRE(memorises({1, 0.09, 9}, {0.1, 0.019, 9}));
+  REQUIRE_FALSE(memorises({1, 0.11, 9}, {0.1, 0.019, 9}));
+  REQUIRE_FALSE(memorises({1, 0.09, 9}, {0.1, 0.021, 9}));
+  REQUIRE_FALSE(memorises({0.49, 0, 9}, {0.1, 0.001, 9}));
+}
+
 TEST_CASE("memorisation wants samples of both kinds", "[fisher][error]") {
   MemorisationLevel level(1.0, 4);
   REQUIRE_THROWS_WITH(level.estimates(), Contains("0 training"));

@@ -4,6 +4,7 @@
 #include "fisher/denoiser_jacobian.h"
 #include "fisher/sample_moments.h"
 #include "tests/fisher/gaussian_fields.h"
+#include "tests/fisher/known_laws.h"
 #include "tests/support/catch.h"
 
 using namespace halcyon;

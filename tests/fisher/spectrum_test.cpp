@@ -92,9 +92,12 @@ TEST_CASE("the leading eigenvalue of a mixture is its mmse between the modes",
   const auto u = torch::full({16}, 0.25, torch::kFloat64);
   REQUIRE(largest(found.eigen_images[0] - u) < 1e-9);
   // The error is that of the mean of u^T A u over the images.
-  const auto sample = dense_jacobian(data, x.narrow(0, 0, 5000), sigma).matmul(u).matmul(u);
-  REQUIRE_THAT(error * std::sqrt(static_cast<double>(images)),
-               WithinRel(sample.std().item<double>(), 0.05));
+  const auto few = x.narrow(0, 0, 1000);
+  const auto of_few = denoiser_spectrum(data, few, sigma, {.top = 1, .steps = 4}, rng);
+  const auto sample = dense_jacobian(data, few, sigma).matmul(u).matmul(u);
+  REQUIRE_THAT(of_few.eigenvalue_errors[0].item<double>() * std::sqrt(1000.0),
+               WithinRel(sample.std().item<double>(), 1e-8));
+  REQUIRE_THAT(of_few.smallest, WithinAbs(0.2, 1e-10));
 }
 
 TEST_CASE("at one noisy image the spectrum is that of the posterior covariance",
@@ -106,4 +109,26 @@ TEST_CASE("at one noisy image the spectrum is that of the posterior covariance",
   const auto exact = std::get<0>(torch::linalg_eigh(dense_jacobian(data, x, 1.5)[0], "L")).flip(0);
   REQUIRE(largest(found.eigenvalues - exact) < 1e-10);
   REQUIRE(found.eigenvalue_errors.isnan().all().item<bool>());
+}
+
+TEST_CASE("the trace beyond the Lanczos vectors is that of the rest of the spectrum",
+          "[fisher][oracle][statistical]") {
+  auto data = stationary_field();
+  const double sigma = 0.5;
+  const auto found = measure(data, 200, sigma, {.top = 6, .steps = 2, .batch = 64});
+  REQUIRE(found.eigenvalues.size(0) == 6);  // not fewer, for want of steps
+  const double exact = data.mmse(sigma) / (sigma * sigma);
+  const double within = found.eigenvalues.sum().item<double>();
+  INFO(found.trace.value << " +- " << found.trace.standard_error << " against " << exact);
+  REQUIRE(exact - within > 100 * found.trace.standard_error);
+  REQUIRE(std::abs(found.trace.value - exact) < 5 * found.trace.standard_error);
+}
+
+TEST_CASE("the largest entry of an eigen-image is positive", "[fisher][property]") {
+  auto rng = make_generator(2, "test");
+  auto data = deficient_gaussian(rng);
+  const auto images = measure(data, 2, 0.5, {.top = 4, .steps = 4}).eigen_images;
+  const auto highest = std::get<0>(images.max(1)), lowest = std::get<0>(images.min(1));
+  REQUIRE((highest > -lowest).all().item<bool>());
+  REQUIRE(lowest.min().item<double>() < -0.1);  // there are others
 }
