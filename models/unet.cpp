@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "kernels/concatenate.h"
 #include "models/layers/dropout.h"
 #include "models/layers/norm.h"
 #include "models/layers/resample.h"
@@ -215,7 +216,7 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
   h = middle_[1]->forward(h, embedding);
   for (const auto& level : up_) {
     for (size_t i = 0; i < level->blocks.size(); ++i) {
-      h = level->run_block(i, torch::cat({h, skips.back()}, 1), embedding);
+      h = level->run_block(i, concatenate_channels(h, skips.back()), embedding);
       skips.pop_back();
     }
     if (level->upsample) h = level->upsample->forward(h);

@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <torch/torch.h>
 
+#include <limits>
 #include <thread>
 
 #include "core/error.h"
@@ -24,6 +26,15 @@ void tame_openblas() {
   }
 }
 
+/// The C library gives freed memory of large tensors back to the system and asks for it anew, page
+/// by page and zeroed, at every step: let it keep what it has.
+void keep_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
+
 }  // namespace
 
 torch::Device set_up_machine(const MachineOptions& options) {
@@ -34,6 +45,7 @@ torch::Device set_up_machine(const MachineOptions& options) {
   }
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
   tame_openblas();
+  keep_memory();
 
   const auto refuse = [&](const std::string& found) {
     return ConfigError(

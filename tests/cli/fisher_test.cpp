@@ -66,11 +66,10 @@ TEST_CASE("error bars that rest on few images are told of", "[cli][statistical]"
     level.add(law, x0, torch::randn(x0.sizes(), rng, x0.options()), rng);
     return fisher_alarms({level.estimates()}, {});
   };
-  // 4 standard deviations to the middle of the bumps: no image of 1024 beyond, one or two on the
-  // way.
-  const auto few = alarms_at("toy:mixture", 0.047, 1024);
+  // Of 1024 images one or two lie where it is not plain which bump they belong to.
+  const auto few = alarms_at("toy:mixture", 0.5, 1024);
   REQUIRE(few.size() == 1);
-  REQUIRE_THAT(few.front(), Contains("sigma 0.047: error bars of J_obs rest on ") &&
+  REQUIRE_THAT(few.front(), Contains("sigma 0.5: error bars of J_obs rest on ") &&
                                 Contains(" of 1024 images") && Contains("--images"));
   REQUIRE(alarms_at("toy:mixture", 2, 4000).empty());
   for (const double sigma : {0.02, 0.5, 5.0}) {
