@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Holds this build against plain PyTorch on the same networks and cores, and writes a markdown table.
+# Holds this build against plain PyTorch on the same networks (without dropout) and cores, and
+# writes a markdown table.
 #
 # Usage: compare.sh [HALCYON [ROUNDS]] [-- KEY VALUE ...]
 # HALCYON is the program (default build/release/halcyon); keys after -- go to `halcyon bench`.  The
@@ -26,7 +27,8 @@ ours() {
   local part
   for part in step nfe; do
     "$program" bench --config "$here/../configs/$config" --batch "$batch" --only $part \
-      --repeats $repeats --out "$results/ours-$net-$part-$round.json" "$@" >/dev/null
+      --repeats $repeats --model.unet.dropout 0 \
+      --out "$results/ours-$net-$part-$round.json" "$@" >/dev/null
   done
 }
 
@@ -40,7 +42,10 @@ peer() {
     "$python" -B "$here/peer_pytorch.py" --net "$net" --mode $part --batch "$batch" \
       --repeats $repeats --parameters "$parameters" "$@" \
       >"$results/peer-$net-$part-$variant-$round.json" 2>"$results/error" ||
-      { rm "$results/peer-$net-$part-$variant-$round.json" && tail -n 1 "$results/error" >&2; }
+      {
+        rm "$results/peer-$net-$part-$variant-$round.json"
+        echo "$net $part $variant: $(tail -n 1 "$results/error")" >&2
+      }
   done
 }
 

@@ -28,15 +28,22 @@ NETS = {
 }
 
 
+class GroupNorm(nn.GroupNorm):
+    """In float32 where torch 1 cannot mix it with bfloat16."""
+
+    def forward(self, x):
+        return super().forward(x.float() if torch.__version__.startswith("1.") else x)
+
+
 class Block(nn.Module):
     """Residual block of Ho et al. 2020."""
 
     def __init__(self, inner, outer, width, groups):
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, inner, eps=1e-6)
+        self.norm1 = GroupNorm(groups, inner, eps=1e-6)
         self.conv1 = nn.Conv2d(inner, outer, 3, padding=1)
         self.embed = nn.Linear(width, outer)
-        self.norm2 = nn.GroupNorm(groups, outer, eps=1e-6)
+        self.norm2 = GroupNorm(groups, outer, eps=1e-6)
         self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
         self.shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
 
@@ -51,7 +58,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels, groups, fused):
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.query, self.key, self.value, self.out = (
             nn.Linear(channels, channels) for _ in range(4))
         self.fused = fused
@@ -114,7 +121,7 @@ class Unet(nn.Module):
             up = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(out, out, 3, padding=1))
             self.up.append(level(ins, out, depth, up if depth > 0 else None))
             now = out
-        self.norm_out = nn.GroupNorm(groups, now, eps=1e-6)
+        self.norm_out = GroupNorm(groups, now, eps=1e-6)
         self.conv_out = nn.Conv2d(now, shape[0], 3, padding=1)
 
     def features(self, t):
@@ -228,7 +235,7 @@ def main():
     make = training_step if options.mode == "step" else evaluation
     seconds, spread = measure(make(net, images, options), options.repeats)
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"torch": torch.__version__, "parameters": count, **vars(options),
+    print(json.dumps({**vars(options), "torch": torch.__version__, "parameters": count,
                       "seconds": seconds, "spread": spread, "peak_memory_bytes": peak,
                       "images_per_second": options.batch / seconds}))
 

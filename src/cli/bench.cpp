@@ -91,20 +91,18 @@ void measure(BenchJob& job, const std::vector<std::string>& only) {
   }
 }
 
-void print_profile(const BenchJob& job) {
+void profile(BenchJob& job) {
   TrainingBench bench(job);
   bench.step();  // the first is slower than the rest
-  const auto operators = profile_operators([&] {
+  job.operators = profile_operators([&] {
     for (int64_t i = 0; i < job.repeats; ++i) bench.step();
   });
-  fmt::print("\nOperators of a training step, each without those that it calls:\n{}",
-             to_text(operator_table(operators, job.repeats)));
 }
 
 void describe_network(BenchJob& job) {
-  TrainingBench bench(job);
-  job.parameters = bench.state().parameters.count();
-  job.forward_flops = forward_flops(*bench.state().network, job.recipe.model, job.shape);
+  const auto network = bench_network(job);
+  for (const auto& parameter : network->parameters()) job.parameters += parameter.numel();
+  job.forward_flops = forward_flops(*network, job.recipe.model, job.shape);
   fmt::print("{}: {} parameters, {:.4g} GFLOP an evaluation of {}x{}x{}; {} threads\n",
              job.recipe.model.name, job.parameters, 1e-9 * job.forward_flops, job.shape.channels,
              job.shape.height, job.shape.width, at::get_num_threads());
@@ -156,7 +154,11 @@ int bench_command(const Arguments& arguments) {
     return 128 + interrupted.signal;
   }
   fmt::print("{}", to_text(bench_table(job)));
-  if (command.profile) print_profile(job);
+  if (command.profile) {
+    profile(job);
+    fmt::print("\nOperators of a training step, each without those that it calls:\n{}",
+               to_text(operator_table(job)));
+  }
   if (!command.out.empty()) {
     write_file_atomically(command.out, bench_json(job).dump(2) + "\n");
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/operator_profile.h"
 #include "cli/run_options.h"
 #include "cli/stopwatch.h"
 #include "core/preconditioning.h"
@@ -44,11 +45,15 @@ struct BenchJob {
   double forward_flops = 0;  ///< of one evaluation of one image
   Ceilings ceilings = {};
   std::vector<BenchRow> rows = {};
+  std::vector<OperatorTime> operators = {};  ///< of `repeats` training steps, if profiled
 
   /// time_in_turn() behind a live line called `label`.  May be interrupted.
   std::vector<Timing> time(const std::string& label,
                            const std::vector<std::function<void()>>& works) const;
 };
+
+/// The configured network, its weights drawn from run.seed.
+std::shared_ptr<ScoreNetwork> bench_network(const BenchJob& job);
 
 /// The configured network with all that a training step of it needs, on random images.
 class TrainingBench {
@@ -56,9 +61,7 @@ class TrainingBench {
   explicit TrainingBench(const BenchJob& job);
 
   void step();
-  const PreconditioningOptions& preconditioning_options() const { return options_; }
   TrainingState& state() { return state_; }
-  const Preconditioning& preconditioning() const { return *preconditioning_; }
 
  private:
   PreconditioningOptions options_;

@@ -72,14 +72,14 @@ Table bench_table(const BenchJob& job) {
   return table;
 }
 
-Table operator_table(const std::vector<OperatorTime>& operators, int64_t steps) {
+Table operator_table(const BenchJob& job) {
   constexpr double kLeastShare = 0.004;
   double total = 0;
-  for (const auto& time : operators) total += time.seconds;
+  for (const auto& time : job.operators) total += time.seconds;
   Table table{.columns = {"operator", "pass", "calls", "ms a step", "share %"}};
-  const auto count = static_cast<double>(steps);
+  const auto count = static_cast<double>(job.repeats);
   double rest = 0;
-  for (const auto& time : operators) {
+  for (const auto& time : job.operators) {
     if (time.seconds < kLeastShare * total) {
       rest += time.seconds;
       continue;
@@ -110,6 +110,13 @@ nlohmann::ordered_json bench_json(const BenchJob& job) {
                                    {"bfloat16_flops_per_second", job.ceilings.bfloat16}}}};
   json["rows"] = nlohmann::ordered_json::array();
   for (const auto& row : job.rows) json["rows"].push_back(row_json(row, job.ceilings));
+  const auto steps = static_cast<double>(job.repeats);
+  for (const auto& time : job.operators) {
+    json["operators"].push_back({{"name", time.name},
+                                 {"pass", time.pass},
+                                 {"calls_per_step", static_cast<double>(time.calls) / steps},
+                                 {"seconds_per_step", time.seconds / steps}});
+  }
   return json;
 }
 

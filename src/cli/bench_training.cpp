@@ -15,12 +15,6 @@ PreconditioningOptions resolved(PreconditioningOptions options) {
   return options;
 }
 
-std::shared_ptr<ScoreNetwork> seeded_network(const BenchJob& job) {
-  auto rng = make_generator(job.recipe.randomness.seed, "weights");
-  torch::manual_seed(rng.current_seed());
-  return make_network(job.recipe.model, job.shape, /*num_classes=*/0);
-}
-
 TrainingOptions with_batch(TrainingOptions options, int64_t batch) {
   options.batch = batch;
   return options;
@@ -38,11 +32,17 @@ std::string of_batch(const char* what, int64_t batch) {
 
 }  // namespace
 
+std::shared_ptr<ScoreNetwork> bench_network(const BenchJob& job) {
+  auto rng = make_generator(job.recipe.randomness.seed, "weights");
+  torch::manual_seed(rng.current_seed());
+  return make_network(job.recipe.model, job.shape, /*num_classes=*/0);
+}
+
 TrainingBench::TrainingBench(const BenchJob& job)
     : options_(resolved(job.recipe.preconditioning)),
       preconditioning_(make_preconditioning(options_)),
       objective_(job.recipe.loss, options_),
-      state_(seeded_network(job), job.recipe.ema, job.recipe.randomness.seed, job.device,
+      state_(bench_network(job), job.recipe.ema, job.recipe.randomness.seed, job.device,
              job.recipe.loss.adaptive),
       task_{with_batch(job.recipe.training, job.batch), job.recipe.optimizer, objective_,
             *preconditioning_},
@@ -63,10 +63,11 @@ void bench_training_step(BenchJob& job) {
 }
 
 void bench_evaluation(BenchJob& job) {
-  TrainingBench bench(job);
-  auto& network = *bench.state().network;
-  network.eval();
-  PreconditionedDenoiser denoiser(network, bench.preconditioning());
+  const auto network = bench_network(job);
+  network->to(job.device);
+  network->eval();
+  const auto preconditioning = make_preconditioning(resolved(job.recipe.preconditioning));
+  PreconditionedDenoiser denoiser(*network, *preconditioning);
   const torch::NoGradGuard no_grad;
   const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
   std::vector<BenchRow> rows;
