@@ -5,7 +5,8 @@
 # Usage: compare.sh [HALCYON [ROUNDS]] [-- KEY VALUE ...]
 # HALCYON is the program (default build/release/halcyon); keys after -- go to `halcyon bench`.  The
 # peers need Debian's python3-torch.  Every round runs all of them in turn, each in a process of its
-# own; the table has medians over rounds.  $PYTHON may name another interpreter.
+# own; the table has medians over rounds.  $NETS chooses among "cifar10 mnist28", and $PYTHON names
+# another interpreter.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +17,8 @@ if (($# > 0)) && [[ $1 != -- ]]; then rounds=$1 && shift; fi
 if (($# > 0)); then shift; fi
 python=${PYTHON:-/usr/bin/python3}
 repeats=3
+
+nets=${NETS:-cifar10 mnist28}
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -50,8 +53,12 @@ peer() {
 }
 
 for ((round = 1; round <= rounds; ++round)); do
-  for cell in "cifar10 cifar10_ddpm.ini 16" "mnist28 fashion_mnist_unet.ini 64"; do
-    read -r net config batch <<<"$cell"
+  for net in $nets; do
+    case $net in
+      cifar10) config=cifar10_ddpm.ini batch=16 ;;
+      mnist28) config=fashion_mnist_unet.ini batch=64 ;;
+      *) echo "NETS: unknown network '$net'; known: cifar10 mnist28" >&2 && exit 2 ;;
+    esac
     ours "$net" "$config" "$batch" "$round" "$@"
     peer "$net" "$batch" "$round" fp32
     peer "$net" "$batch" "$round" fp32-fused --adam fused --attention fused

@@ -78,7 +78,6 @@ ImageShape shape_of(const BenchCommand& command) {
 }
 
 void measure(BenchJob& job, const std::vector<std::string>& only) {
-  for (const auto& name : only) find_entry(bench_parts(), name, "only");
   for (const auto& part : bench_parts()) {
     if (!only.empty() && std::find(only.begin(), only.end(), part.name) == only.end()) continue;
     reset_peak_memory();
@@ -140,6 +139,7 @@ int bench_command(const Arguments& arguments) {
   require_option(command.batch > 0 && command.batch <= 1 << 20, "batch",
                  "a whole number in 1 .. 1048576", command.batch);
   require_option(command.repeats > 0, "repeats", "a whole number > 0", command.repeats);
+  for (const auto& name : command.only) find_entry(bench_parts(), name, "only");
   const auto device = set_up_machine(command.run.machine);
   BenchJob job{.recipe = command.run.recipe,
                .shape = shape_of(command),

@@ -5,9 +5,9 @@
 #include <torch/version.h>
 
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "io/environment.h"
 
@@ -17,10 +17,10 @@ namespace {
 /// Empty where there is nothing to say.
 Cell number(double value) { return value == 0 ? Cell() : Cell(value); }
 
-std::map<std::string, double> shares(const BenchRow& row, const Ceilings& ceilings) {
-  std::map<std::string, double> found;
+std::vector<std::pair<const char*, double>> shares(const BenchRow& row, const Ceilings& ceilings) {
+  std::vector<std::pair<const char*, double>> found;
   const auto add = [&](const char* name, double rate, double ceiling) {
-    if (rate > 0 && ceiling > 0) found[name] = rate / ceiling;
+    if (rate > 0 && ceiling > 0) found.emplace_back(name, rate / ceiling);
   };
   add("fp32", row.flops / row.time.seconds, ceilings.float32);
   add("bf16", row.flops / row.time.seconds, ceilings.bfloat16);
