@@ -90,16 +90,19 @@ TensorMap module_tensors(const torch::nn::Module& module) {
   return tensors;
 }
 
-void load_network(const SafetensorsFile& file, int64_t label, torch::Device device, Model& model) {
-  model.recipe = read_recipe(file.metadata);
-  model.shape = read_shape(file.metadata);
-  model.step = read_count(file.metadata, "halcyon.step");
-  const auto classes = read_count(file.metadata, "halcyon.num_classes");
+/// Reads the weights where they are to be: they are in memory once.
+void load_network(const SafetensorsReader& file, int64_t label, torch::Device device,
+                  Model& model) {
+  const auto& description = file.metadata();
+  model.recipe = read_recipe(description);
+  model.shape = read_shape(description);
+  model.step = read_count(description, "halcyon.step");
+  const auto classes = read_count(description, "halcyon.num_classes");
   model.network = make_network(model.recipe.model, model.shape, classes);
   const torch::NoGradGuard no_grad;
   const auto own = module_tensors(*model.network);
-  require_same_layout(file.tensors, own);
-  for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(file.tensors.at(name));
+  require_same_layout(file.layout(), own);
+  for (const auto& [name, tensor] : own) file.read(name, tensor);
   model.network->to(device);
   model.network->use_type(torch::kFloat32);  // and its memory layout
   model.network->eval();
@@ -236,9 +239,9 @@ Model load_model(const std::string& checkpoint, const std::string& weights, int6
   }
   Model model;
   model.source = resolve_checkpoint(checkpoint, weights + ".safetensors");
-  const auto file = read_safetensors(model.source);
+  const SafetensorsReader file(model.source);
   naming_file(model.source, [&] {
-    model.weights = metadata(file.metadata, "halcyon.weights");
+    model.weights = metadata(file.metadata(), "halcyon.weights");
     load_network(file, label, device, model);
   });
   if (label < -1 || label >= model.network->num_classes()) {

@@ -17,6 +17,7 @@ int evaluate_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int calibrate_command(const Arguments& arguments);
 int inspect_command(const Arguments& arguments);
+int bench_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 
 }  // namespace halcyon

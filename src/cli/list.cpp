@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "cli/bench_job.h"
 #include "cli/command_line.h"
 #include "cli/fisher_job.h"
 #include "core/preconditioning.h"
@@ -42,6 +43,7 @@ const std::vector<Catalogue>& catalogues() {
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
       {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
+      {"bench", "parts of halcyon bench --only", [] { print_rows(bench_parts()); }},
   };
   return entries;
 }
@@ -59,7 +61,7 @@ int list_command(const Arguments& arguments) {
   const auto names = OptionSet(command).read_command_line(arguments);
   if (command.common.help) {
     fmt::print(
-        "usage: halcyon list [samplers|models|preconditionings|datasets|toys|fisher ...]\n{}",
+        "usage: halcyon list [samplers|models|preconditionings|datasets|toys|fisher|bench ...]\n{}",
         help);
     return 0;
   }

@@ -28,6 +28,7 @@ const std::vector<Command>& commands() {
       {"calibrate", "fit a multiplier of the score at every noise level",
        halcyon::calibrate_command},
       {"inspect", "describe a checkpoint, a run or a data set", halcyon::inspect_command},
+      {"bench", "measure speed and memory, and the machine's own limits", halcyon::bench_command},
       {"list", "list samplers, models, data formats and the rest", halcyon::list_command},
   };
   return entries;

@@ -17,4 +17,7 @@ struct EnvironmentOptions {
 /// and command line.  It names neither host nor user.  @throws FileError
 void write_environment(const std::string& path, const EnvironmentOptions& options);
 
+/// The processor's name, as the system gives it; "unknown" where it does not.
+std::string cpu_model();
+
 }  // namespace halcyon

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -43,11 +44,11 @@ OpenFile open_file(const std::string& path) {
   return opened;
 }
 
-void read_at(const OpenFile& from, int64_t position, void* to, int64_t bytes,
+void read_at(const FileDescriptor& from, int64_t position, void* to, int64_t bytes,
              const std::string& path) {
   auto* next = static_cast<char*>(to);
   while (bytes > 0) {
-    const auto count = ::pread(from.file.get(), next, static_cast<size_t>(bytes), position);
+    const auto count = ::pread(from.get(), next, static_cast<size_t>(bytes), position);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) reject(path, std::strerror(errno));
     if (count == 0) reject(path, fmt::format("it ends at byte {}: it is cut short", position));
@@ -73,7 +74,7 @@ SafetensorsHeader read_header(const OpenFile& opened, const std::string& path) {
   }
   // The ninth byte tells a pickle from a header whose length happens to start with its mark.
   char start[kPrefixBytes + 1] = {};
-  read_at(opened, 0, start, std::min<int64_t>(opened.bytes, sizeof(start)), path);
+  read_at(opened.file, 0, start, std::min<int64_t>(opened.bytes, sizeof(start)), path);
   uint64_t length = 0;
   std::memcpy(&length, start, kPrefixBytes);
   const auto room = static_cast<uint64_t>(opened.bytes - kPrefixBytes);
@@ -87,7 +88,7 @@ SafetensorsHeader read_header(const OpenFile& opened, const std::string& path) {
                              length, room));
   }
   std::string json(length, '\0');
-  read_at(opened, kPrefixBytes, json.data(), static_cast<int64_t>(length), path);
+  read_at(opened.file, kPrefixBytes, json.data(), static_cast<int64_t>(length), path);
   try {
     auto header = parse_safetensors_header(json, static_cast<int64_t>(room - length));
     header.data_start = kPrefixBytes + static_cast<int64_t>(length);
@@ -97,16 +98,15 @@ SafetensorsHeader read_header(const OpenFile& opened, const std::string& path) {
   }
 }
 
-torch::Tensor read_tensor(const OpenFile& opened, const SafetensorsHeader& header,
-                          const TensorInfo& info, const std::string& path) {
-  auto tensor = torch::empty(info.shape, info.dtype);
-  const auto bytes = info.end - info.begin;
-  read_at(opened, header.data_start + info.begin, tensor.data_ptr(), bytes, path);
-  if (info.dtype == torch::kBool && bytes > 0 &&
-      torch::from_blob(tensor.data_ptr(), {bytes}, torch::kUInt8).max().item<int64_t>() > 1) {
+/// `into` is contiguous and on the CPU.
+void read_data(const FileDescriptor& file, int64_t position, const torch::Tensor& into,
+               const std::string& path) {
+  const auto bytes = into.numel() * static_cast<int64_t>(into.element_size());
+  read_at(file, position, into.data_ptr(), bytes, path);
+  if (into.scalar_type() == torch::kBool && bytes > 0 &&
+      torch::from_blob(into.data_ptr(), {bytes}, torch::kUInt8).max().item<int64_t>() > 1) {
     reject(path, "a BOOL tensor holds bytes other than 0 and 1");
   }
-  return tensor;
 }
 
 }  // namespace
@@ -131,14 +131,40 @@ SafetensorsHeader read_safetensors_header(const std::string& path) {
 }
 
 SafetensorsFile read_safetensors(const std::string& path) {
-  const auto opened = open_file(path);
-  auto header = read_header(opened, path);
-  SafetensorsFile file;
-  for (const auto& info : header.tensors) {
-    file.tensors[info.name] = read_tensor(opened, header, info, path);
+  const SafetensorsReader reader(path);
+  SafetensorsFile file{{}, reader.metadata()};
+  for (const auto& [name, like] : reader.layout()) {
+    auto& tensor = file.tensors[name] = torch::empty(like.sizes(), like.scalar_type());
+    reader.read(name, tensor);
   }
-  file.metadata = std::move(header.metadata);
   return file;
+}
+
+SafetensorsReader::SafetensorsReader(const std::string& path) : path_(path) {
+  auto opened = open_file(path);
+  header_ = read_header(opened, path);
+  file_ = std::move(opened.file);
+}
+
+TensorMap SafetensorsReader::layout() const {
+  TensorMap tensors;
+  for (const auto& info : header_.tensors) {
+    tensors[info.name] =
+        torch::empty(info.shape, torch::TensorOptions(info.dtype).device(c10::kMeta));
+  }
+  return tensors;
+}
+
+void SafetensorsReader::read(const std::string& name, const torch::Tensor& into) const {
+  const auto info = std::find_if(header_.tensors.begin(), header_.tensors.end(),
+                                 [&](const TensorInfo& tensor) { return tensor.name == name; });
+  TORCH_CHECK(info != header_.tensors.end() && into.sizes() == info->shape &&
+                  into.scalar_type() == info->dtype,
+              "no tensor called ", name, " of shape ", into.sizes(), " in ", path_);
+  const bool direct = into.is_contiguous() && into.device().is_cpu();
+  const auto tensor = direct ? into : torch::empty(info->shape, info->dtype);
+  read_data(file_, header_.data_start + info->begin, tensor, path_);
+  if (!direct) torch::Tensor(into).copy_(tensor);
 }
 
 }  // namespace halcyon

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/tensor_map.h"
+#include "io/file_descriptor.h"
 
 namespace halcyon {
 
@@ -51,6 +52,27 @@ struct SafetensorsHeader {
 
 /// What a file holds, without reading the data.  Checks and throws as read_safetensors().
 SafetensorsHeader read_safetensors_header(const std::string& path);
+
+/// A file read tensor by tensor, so that a large one need not be in memory beside what it is read
+/// for.  Checks and throws as read_safetensors().
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::string& path);
+
+  const Metadata& metadata() const { return header_.metadata; }
+
+  /// Names, shapes and types: tensors without data, on the device "meta".
+  TensorMap layout() const;
+
+  /// Fills `into`, on any device and with any strides, from the tensor called `name`, which is
+  /// there and has its shape and type.
+  void read(const std::string& name, const torch::Tensor& into) const;
+
+ private:
+  std::string path_;
+  FileDescriptor file_;
+  SafetensorsHeader header_;
+};
 
 /// The format's word for a dtype, as "F32"; empty if it has none.
 std::string dtype_name(torch::Dtype dtype);

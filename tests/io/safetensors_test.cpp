@@ -60,6 +60,33 @@ TEST_CASE("tensors of every dtype and shape come back bitwise from safetensors",
   REQUIRE(read_safetensors(folder / "none.safetensors").tensors.empty());
 }
 
+TEST_CASE("a safetensors reader fills tensors where they are, whatever their strides",
+          "[io][roundtrip]") {
+  const TemporaryDirectory folder;
+  const auto path = folder / "x.safetensors";
+  const TensorMap tensors = {{"x", torch::randn({2, 3, 4, 5})}, {"flag", torch::rand({9}) > 0.5}};
+  write_safetensors(path, tensors, {{"who", "me"}});
+  const SafetensorsReader reader(path);
+  REQUIRE(reader.metadata().at("who") == "me");
+  require_same_layout(reader.layout(), tensors);
+
+  const auto contiguous = torch::empty({2, 3, 4, 5});
+  const auto* place = contiguous.data_ptr();
+  const auto channels_last =
+      torch::empty({2, 3, 4, 5}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const auto flag = torch::empty({9}, torch::kBool);
+  reader.read("x", contiguous);
+  reader.read("x", channels_last);
+  reader.read("flag", flag);
+  REQUIRE(contiguous.equal(tensors.at("x")));
+  REQUIRE(contiguous.data_ptr() == place);
+  REQUIRE(channels_last.equal(tensors.at("x")));
+  REQUIRE(channels_last.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  REQUIRE(flag.equal(tensors.at("flag")));
+  REQUIRE_THROWS_AS(reader.read("x", torch::empty({6, 20})), c10::Error);
+  REQUIRE_THROWS_AS(reader.read("y", contiguous), c10::Error);
+}
+
 TEST_CASE("safetensors bytes are those of the format", "[io][golden]") {
   const TemporaryDirectory folder;
   const auto path = folder / "x.safetensors";

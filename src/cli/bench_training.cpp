@@ -1,0 +1,129 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "cli/bench_job.h"
+#include "core/random.h"
+#include "data/batch_stream.h"
+#include "models/registry.h"
+
+namespace halcyon {
+namespace {
+
+/// There are no data to measure sigma_data from.
+PreconditioningOptions resolved(PreconditioningOptions options) {
+  if (options.sigma_data == 0) options.sigma_data = 0.5;
+  return options;
+}
+
+TrainingOptions with_batch(TrainingOptions options, int64_t batch) {
+  options.batch = batch;
+  return options;
+}
+
+torch::Tensor random_images(const BenchJob& job, int64_t count) {
+  auto rng = make_generator(job.recipe.randomness.seed, "images");
+  return torch::randint(256, {count, job.shape.channels, job.shape.height, job.shape.width}, rng,
+                        torch::kUInt8);
+}
+
+std::string of_batch(const char* what, int64_t batch) {
+  return fmt::format("{} of {} image{}", what, batch, batch == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::shared_ptr<ScoreNetwork> bench_network(const BenchJob& job) {
+  auto rng = make_generator(job.recipe.randomness.seed, "weights");
+  torch::manual_seed(rng.current_seed());
+  return make_network(job.recipe.model, job.shape, /*num_classes=*/0);
+}
+
+TrainingBench::TrainingBench(const BenchJob& job)
+    : options_(resolved(job.recipe.preconditioning)),
+      preconditioning_(make_preconditioning(options_)),
+      objective_(job.recipe.loss, options_),
+      state_(bench_network(job), job.recipe.ema, job.recipe.randomness.seed, job.device,
+             job.recipe.loss.adaptive),
+      task_{with_batch(job.recipe.training, job.batch), job.recipe.optimizer, objective_,
+            *preconditioning_},
+      batch_{to_model_units(random_images(job, job.batch)).to(job.device), {}} {
+  check_options(task_.training);
+  check_options(task_.optimizer);
+}
+
+void TrainingBench::step() { train_step(state_, task_, batch_); }
+
+void bench_training_step(BenchJob& job) {
+  TrainingBench bench(job);
+  BenchRow row{.part = "step", .work = of_batch("training step", job.batch), .time = {}};
+  row.time = job.time("training step", {[&] { bench.step(); }}).front();
+  row.images = static_cast<double>(job.batch);
+  row.flops = 3 * row.images * job.forward_flops;
+  job.rows.push_back(row);
+}
+
+void bench_evaluation(BenchJob& job) {
+  const auto network = bench_network(job);
+  network->to(job.device);
+  network->eval();
+  const auto preconditioning = make_preconditioning(resolved(job.recipe.preconditioning));
+  PreconditionedDenoiser denoiser(*network, *preconditioning);
+  const torch::NoGradGuard no_grad;
+  const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
+  std::vector<BenchRow> rows;
+  std::vector<std::function<void()>> works;
+  for (const int64_t batch : {int64_t{1}, job.batch}) {
+    const auto x = images.narrow(0, 0, batch);
+    const auto sigma = torch::ones({batch}, x.options());
+    works.emplace_back([&denoiser, x, sigma] { denoiser.denoise(x, sigma); });
+    BenchRow row{.part = "nfe", .work = of_batch("network evaluation", batch), .time = {}};
+    row.images = static_cast<double>(batch);
+    row.flops = row.images * job.forward_flops;
+    rows.push_back(row);
+  }
+  const auto times = job.time("network evaluation", works);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].time = times[i];
+  rows[0].ratio = rows[0].time.seconds / (rows[1].time.seconds / rows[1].images);
+  job.rows.insert(job.rows.end(), rows.begin(), rows.end());
+}
+
+void bench_data(BenchJob& job) {
+  constexpr int64_t kImages = 4096;
+  const ImageSet set{.images = random_images(job, kImages),
+                     .labels = {},
+                     .class_names = {},
+                     .format = "random",
+                     .warnings = {}};
+  BatchStream stream(set, job.batch, job.recipe.data.flip, job.recipe.randomness.seed);
+  BenchRow row{.part = "data", .work = of_batch("batch", job.batch), .time = {}};
+  row.time = job.time("data", {[&] { stream.next().x0.to(job.device); }}).front();
+  row.images = static_cast<double>(job.batch);
+  job.rows.push_back(row);
+}
+
+void bench_optimizer(BenchJob& job) {
+  TrainingBench bench(job);
+  auto& state = bench.state();
+  const auto& values = state.parameters.values();
+  const auto& gradients = state.parameters.gradients();
+  gradients.normal_();
+  int64_t step = 0;
+  const auto update = [&] {
+    ++step;
+    clip_gradient(gradients, job.recipe.optimizer.gradient_clip);
+    state.optimizer.update(values, gradients, job.recipe.optimizer, /*rate=*/1e-6, step);
+    for (auto& ema : state.emas) ema.update(values, job.batch, step * job.batch);
+  };
+  BenchRow row{
+      .part = "optimizer",
+      .work = fmt::format("clip, AdamW and {} EMA of {:.1f} M parameters", state.emas.size(),
+                          1e-6 * static_cast<double>(state.parameters.count())),
+      .time = {}};
+  row.time = job.time("optimizer", {update}).front();
+  // At least: the gradient read twice; weights, two moments and the averages read and written.
+  const auto passes = static_cast<double>(2 + 2 * (3 + state.emas.size()));
+  row.bytes = passes * 4 * static_cast<double>(state.parameters.count());
+  job.rows.push_back(row);
+}
+
+}  // namespace halcyon

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace halcyon {
+
+/// Where the time of some work goes: an operator of LibTorch, or of ours under RECORD_FUNCTION, or
+/// a node of autograd, without the operators that it calls.
+struct OperatorTime {
+  std::string name;
+  std::string pass;  ///< forward, backward, or update: forward without autograd
+  int64_t calls = 0;
+  double seconds = 0;
+};
+
+/// Runs `work` on this thread and returns its operators, the slowest first, and "(between
+/// operators)" for the rest, so that the sum is the time it took.  Work that LibTorch gives to
+/// threads of its own counts to the operator that waits for it; that of CUDA, when it was launched.
+std::vector<OperatorTime> profile_operators(const std::function<void()>& work);
+
+}  // namespace halcyon
