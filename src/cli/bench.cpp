@@ -49,10 +49,6 @@ struct BenchCommand {
   }
 };
 
-struct Interrupted {
-  int signal;
-};
-
 /// Defaults, then the file, then the command line.
 bool read_options(const Arguments& arguments, BenchCommand& command) {
   constexpr const char* kUsage =
@@ -102,9 +98,10 @@ void describe_network(BenchJob& job) {
   const auto network = bench_network(job);
   for (const auto& parameter : network->parameters()) job.parameters += parameter.numel();
   job.forward_flops = forward_flops(*network, job.recipe.model, job.shape);
-  fmt::print("{}: {} parameters, {:.4g} GFLOP an evaluation of {}x{}x{}; {} threads\n",
-             job.recipe.model.name, job.parameters, 1e-9 * job.forward_flops, job.shape.channels,
-             job.shape.height, job.shape.width, at::get_num_threads());
+  fmt::print("{}: {} parameters in {}, {:.4g} GFLOP an evaluation of {}x{}x{}; {} threads\n",
+             job.recipe.model.name, job.parameters, to_text(job.recipe.training.precision),
+             1e-9 * job.forward_flops, job.shape.channels, job.shape.height, job.shape.width,
+             at::get_num_threads());
 }
 
 }  // namespace
@@ -146,6 +143,7 @@ int bench_command(const Arguments& arguments) {
                .batch = command.batch,
                .repeats = command.repeats,
                .device = device};
+  job.recipe.training.precision = resolved(job.recipe.training.precision, device);
   describe_network(job);
   const InterruptGuard interrupt;
   try {

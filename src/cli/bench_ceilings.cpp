@@ -20,7 +20,7 @@ const char* text(torch::Dtype type) { return type == torch::kFloat32 ? "float32"
 
 Work copy(BenchJob& job) {
   constexpr int64_t kBytes = int64_t{1} << 28;  // beyond every cache
-  const auto from = torch::ones({kBytes}, torch::TensorOptions(torch::kUInt8).device(job.device));
+  const auto from = torch::ones({kBytes / 4}, torch::TensorOptions(job.device));
   const auto to = torch::empty_like(from);
   BenchRow row{.part = kPart, .work = "copy of 256 MiB", .time = {}};
   row.bytes = 2.0 * kBytes;

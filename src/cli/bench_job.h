@@ -61,6 +61,10 @@ class TrainingBench {
   explicit TrainingBench(const BenchJob& job);
 
   void step();
+  /// Gives every parameter a gradient, for update().
+  void draw_gradients();
+  /// The end of a step: gradient norm and clipping, AdamW, averages.
+  void update();
   TrainingState& state() { return state_; }
 
  private:
@@ -70,6 +74,7 @@ class TrainingBench {
   TrainingState state_;
   TrainingTask task_;
   TrainingBatch batch_;
+  int64_t updates_ = 0;
 };
 
 /// A part of `halcyon bench`, which adds its rows.

@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include "cli/bench_job.h"
+#include "kernels/group_norm.h"
 
 namespace halcyon {
 namespace {
@@ -18,23 +19,18 @@ struct KernelEntry {
   Comparison (*make)(const BenchJob& job);
 };
 
-/// Gradient clipping, AdamW and one EMA: on one flat vector, and as torch::optim has it.
+/// Gradient clipping, AdamW and one EMA: in one pass, and as torch::optim has it.
 Comparison parameter_update(const BenchJob& job) {
   const auto bench = std::make_shared<TrainingBench>(job);
-  auto& state = bench->state();
-  state.parameters.gradients().normal_();
-  const auto ours = [bench, step = int64_t{0}, options = job.recipe.optimizer]() mutable {
-    auto& it = bench->state();
-    clip_gradient(it.parameters.gradients(), options.gradient_clip);
-    it.optimizer.update(it.parameters.values(), it.parameters.gradients(), options, 1e-6, ++step);
-    it.emas.front().update(it.parameters.values(), 1, step);
-  };
+  bench->draw_gradients();
+  const auto ours = [bench] { bench->update(); };
   const auto copies = std::make_shared<std::vector<torch::Tensor>>();
   const auto averages = std::make_shared<std::vector<torch::Tensor>>();
-  for (const auto& parameter : state.network->parameters()) {
-    copies->push_back(parameter.detach().clone().requires_grad_(true));
-    copies->back().mutable_grad() = parameter.grad().clone();
-    averages->push_back(parameter.detach().clone());
+  for (const auto& slot : bench->state().parameters.slots()) {
+    const auto parameter = slot.view(bench->state().parameters.values());
+    copies->push_back(parameter.clone().requires_grad_(true));
+    copies->back().mutable_grad() = torch::randn_like(parameter);
+    averages->push_back(parameter.clone());
   }
   const auto optimizer = std::make_shared<torch::optim::AdamW>(*copies, 1e-6);
   const auto composed = [copies, averages, optimizer] {
@@ -46,10 +42,31 @@ Comparison parameter_update(const BenchJob& job) {
   return {ours, composed};
 }
 
+/// Group norm and SiLU with their gradients, of the activations that the networks mostly have.
+Comparison norm_and_activation(const BenchJob& job) {
+  const auto type = scalar_type(job.recipe.training.precision);
+  const auto& o = job.recipe.model.unet;
+  const auto leaf = [](const torch::Tensor& t) { return t.clone().requires_grad_(true); };
+  const auto x = leaf(torch::randn({job.batch, o.channels, job.shape.height, job.shape.width})
+                          .to(job.device, type)
+                          .contiguous(at::MemoryFormat::ChannelsLast));
+  const auto weight = leaf(torch::ones({o.channels}, job.device));
+  const auto bias = leaf(torch::zeros({o.channels}, job.device));
+  const auto gradient = torch::randn_like(x);
+  const auto both = [=](auto norm) {
+    return [=] {
+      const auto y = norm(x, weight, bias, GroupNormTask{o.norm_groups, o.norm_eps, true}, {});
+      torch::autograd::grad({y}, {x, weight, bias}, {gradient});
+    };
+  };
+  return {both(&group_norm), both(&group_norm_composed)};
+}
+
 /// To add a kernel: a function that makes the two ways, and a row.
 const std::vector<KernelEntry>& kernel_registry() {
   static const std::vector<KernelEntry> entries = {
       {"clip, AdamW and EMA", parameter_update},
+      {"group norm and SiLU", norm_and_activation},
   };
   return entries;
 }

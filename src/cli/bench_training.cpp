@@ -5,12 +5,13 @@
 #include "core/random.h"
 #include "data/batch_stream.h"
 #include "models/registry.h"
+#include "training/parameter_update.h"
 
 namespace halcyon {
 namespace {
 
 /// There are no data to measure sigma_data from.
-PreconditioningOptions resolved(PreconditioningOptions options) {
+PreconditioningOptions with_data_scale(PreconditioningOptions options) {
   if (options.sigma_data == 0) options.sigma_data = 0.5;
   return options;
 }
@@ -39,7 +40,7 @@ std::shared_ptr<ScoreNetwork> bench_network(const BenchJob& job) {
 }
 
 TrainingBench::TrainingBench(const BenchJob& job)
-    : options_(resolved(job.recipe.preconditioning)),
+    : options_(with_data_scale(job.recipe.preconditioning)),
       preconditioning_(make_preconditioning(options_)),
       objective_(job.recipe.loss, options_),
       state_(bench_network(job), job.recipe.ema, job.recipe.randomness.seed, job.device,
@@ -49,9 +50,25 @@ TrainingBench::TrainingBench(const BenchJob& job)
       batch_{to_model_units(random_images(job, job.batch)).to(job.device), {}} {
   check_options(task_.training);
   check_options(task_.optimizer);
+  state_.network->use_type(scalar_type(job.recipe.training.precision));
 }
 
 void TrainingBench::step() { train_step(state_, task_, batch_); }
+
+void TrainingBench::draw_gradients() {
+  for (const auto& slot : state_.parameters.slots()) {
+    auto parameter = slot.parameter;
+    parameter.mutable_grad() = torch::randn_like(parameter);
+  }
+}
+
+void TrainingBench::update() {
+  ++updates_;
+  const double norm = gradient_norm(state_.parameters);
+  update_parameters(state_.parameters, state_.optimizer, state_.emas, task_.optimizer, norm,
+                    {updates_, task_.training.batch, updates_ * task_.training.batch,
+                     /*rate=*/1e-6});
+}
 
 void bench_training_step(BenchJob& job) {
   TrainingBench bench(job);
@@ -66,7 +83,8 @@ void bench_evaluation(BenchJob& job) {
   const auto network = bench_network(job);
   network->to(job.device);
   network->eval();
-  const auto preconditioning = make_preconditioning(resolved(job.recipe.preconditioning));
+  network->use_type(scalar_type(job.recipe.training.precision));
+  const auto preconditioning = make_preconditioning(with_data_scale(job.recipe.preconditioning));
   PreconditionedDenoiser denoiser(*network, *preconditioning);
   const torch::NoGradGuard no_grad;
   const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
@@ -104,25 +122,17 @@ void bench_data(BenchJob& job) {
 void bench_optimizer(BenchJob& job) {
   TrainingBench bench(job);
   auto& state = bench.state();
-  const auto& values = state.parameters.values();
-  const auto& gradients = state.parameters.gradients();
-  gradients.normal_();
-  int64_t step = 0;
-  const auto update = [&] {
-    ++step;
-    clip_gradient(gradients, job.recipe.optimizer.gradient_clip);
-    state.optimizer.update(values, gradients, job.recipe.optimizer, /*rate=*/1e-6, step);
-    for (auto& ema : state.emas) ema.update(values, job.batch, step * job.batch);
-  };
+  bench.draw_gradients();
   BenchRow row{
       .part = "optimizer",
       .work = fmt::format("clip, AdamW and {} EMA of {:.1f} M parameters", state.emas.size(),
                           1e-6 * static_cast<double>(state.parameters.count())),
       .time = {}};
-  row.time = job.time("optimizer", {update}).front();
+  row.time = job.time("optimizer", {[&] { bench.update(); }}).front();
   // At least: the gradient read twice; weights, two moments and the averages read and written.
-  const auto passes = static_cast<double>(2 + 2 * (3 + state.emas.size()));
-  row.bytes = passes * 4 * static_cast<double>(state.parameters.count());
+  const double gradient = job.recipe.training.precision == Precision::bf16 ? 2 : 4;
+  const double bytes = 2 * gradient + 2 * 4 * static_cast<double>(3 + state.emas.size());
+  row.bytes = bytes * static_cast<double>(state.parameters.count());
   job.rows.push_back(row);
 }
 
