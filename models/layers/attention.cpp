@@ -2,8 +2,7 @@
 
 #include <torch/torch.h>
 
-#include <cmath>
-
+#include "kernels/attention.h"
 #include "models/layers/norm.h"
 
 namespace halcyon {
@@ -43,10 +42,7 @@ torch::Tensor Attention::forward(const torch::Tensor& x) {
   const auto query = split_heads(query_->forward(tokens));
   const auto key = split_heads(key_->forward(tokens));
   const auto value = split_heads(value_->forward(tokens));
-
-  const double scale = 1 / std::sqrt(static_cast<double>(query.size(2)));
-  const auto weights = torch::softmax(torch::bmm(scale * query, key.transpose(1, 2)), -1);
-  const auto mixed = out_->forward(join_heads(torch::bmm(weights, value)));
+  const auto mixed = out_->forward(join_heads(attention(query, key, value)));
   return past + mixed.view_as(pixels).permute({0, 3, 1, 2});
 }
 

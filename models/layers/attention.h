@@ -17,8 +17,8 @@ struct AttentionOptions {
 ///     x + out(softmax(q k^T / sqrt(d)) v),  (q, k, v) = linear maps of norm(x),  d = channels /
 ///     heads
 ///
-/// (Vaswani et al. 2017, as Ho et al. 2020 use it.)  Written with bmm and softmax, which have
-/// derivatives of every order and in forward mode.  Memory: B heads (H W)^2.
+/// (Vaswani et al. 2017, as Ho et al. 2020 use it.)  Has derivatives of every order and in forward
+/// mode.  Memory: B heads (H W)^2.
 class Attention final : public torch::nn::Module {
  public:
   explicit Attention(const AttentionOptions& options);

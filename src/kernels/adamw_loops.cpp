@@ -14,18 +14,6 @@ HALCYON_INLINE Lanes sqrt(Lanes x) {
   return y;
 }
 
-/// The first `count` of Lanes, zeros behind.
-template <class T>
-HALCYON_INLINE Lanes load_some(const T* from, int64_t count) {
-  float values[kWidth] = {};
-  for (int64_t i = 0; i < count; ++i) values[i] = simd::load_one(from + i);
-  return simd::load(values);
-}
-
-HALCYON_INLINE void store_some(simd::BFloat16* to, Lanes x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) simd::store_one(to + i, x[i]);
-}
-
 /// Lanes at `i` of the slice, with the gradient g.
 template <class T>
 HALCYON_INLINE Lanes update_lanes(const AdamWSlice<T>& slice, const AdamWStep& step, int64_t i,
@@ -55,8 +43,8 @@ HALCYON_INLINE void update(const AdamWSlice<T>& slice, const AdamWStep& step) {
   }
   const int64_t left = slice.count - i;
   if (left == 0) return;
-  const Lanes value = update_lanes(slice, step, i, load_some(slice.gradient + i, left));
-  if (slice.rounded != nullptr) store_some(slice.rounded + i, value, left);
+  const Lanes value = update_lanes(slice, step, i, simd::load_some(slice.gradient + i, left, 0.0F));
+  if (slice.rounded != nullptr) simd::store_some(slice.rounded + i, value, left);
 }
 
 template <class T>
@@ -70,13 +58,10 @@ HALCYON_INLINE double squares(const T* x, int64_t count) {
     }
   }
   for (; i < count; i += kWidth) {
-    const Lanes v = load_some(x + i, count - i < kWidth ? count - i : kWidth);
+    const Lanes v = simd::load_some(x + i, count - i < kWidth ? count - i : kWidth, 0.0F);
     sums[0] += v * v;
   }
-  const Lanes sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  double total = 0;
-  for (int64_t k = 0; k < kWidth; ++k) total += static_cast<double>(sum[k]);
-  return total;
+  return simd::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 }  // namespace

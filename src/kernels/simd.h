@@ -99,6 +99,33 @@ HALCYON_INLINE void store_one(BFloat16* to, float x) {
   to->bits = static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
+/// The first `count` of Lanes, `fill` behind.
+template <class T>
+HALCYON_INLINE Lanes load_some(const T* from, int64_t count, float fill) {
+  if (count == kWidth) return load(from);
+  Lanes x = splat(fill);
+  for (int64_t i = 0; i < count; ++i) x[i] = load_one(from + i);
+  return x;
+}
+
+template <class T>
+HALCYON_INLINE void store_some(T* to, Lanes x, int64_t count) {
+  if (count == kWidth) return store(to, x);
+  for (int64_t i = 0; i < count; ++i) store_one(to + i, x[i]);
+}
+
+HALCYON_INLINE double sum(Lanes x) {
+  double total = 0;
+  for (int64_t i = 0; i < kWidth; ++i) total += static_cast<double>(x[i]);
+  return total;
+}
+
+HALCYON_INLINE float highest(Lanes x) {
+  float most = x[0];
+  for (int64_t i = 1; i < kWidth; ++i) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
 HALCYON_INLINE Lanes select(IntLanes mask, Lanes yes, Lanes no) {
   return std::bit_cast<Lanes>((std::bit_cast<IntLanes>(yes) & mask) |
                               (std::bit_cast<IntLanes>(no) & ~mask));

@@ -1,0 +1,66 @@
+#include "kernels/attention.h"
+
+#include <torch/torch.h>
+
+#include "tests/support/catch.h"
+
+using namespace halcyon;
+
+namespace {
+
+// q, k and v for N = 21, no multiple of the numbers worked on together.
+std::vector<torch::Tensor> leaves(at::ScalarType type) {
+  torch::manual_seed(0);
+  std::vector<torch::Tensor> all;
+  for (int i = 0; i < 3; ++i) {
+    const auto t = (2 * torch::randn({3, 21, 8}, torch::kFloat64)).to(torch::kBFloat16);
+    all.push_back(t.to(type).requires_grad_(true));
+  }
+  return all;
+}
+
+// The result, its gradients, and those of the gradients' squares.
+std::vector<torch::Tensor> values(decltype(&attention) function, at::ScalarType type, bool second) {
+  const auto t = leaves(type);
+  const auto y = function(t[0], t[1], t[2]);
+  std::vector<torch::Tensor> all = {y.detach()};
+  const auto first = torch::autograd::grad({(y * y).sum()}, t, {}, true, second);
+  all.insert(all.end(), first.begin(), first.end());
+  if (!second) return all;
+  auto sum = torch::zeros({}, y.options());
+  for (const auto& g : first) sum = sum + g.square().sum();
+  const auto more = torch::autograd::grad({sum}, t);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+double relative_error(const torch::Tensor& got, const torch::Tensor& want) {
+  return ((got.to(torch::kFloat64) - want).norm() / want.norm()).item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("fused attention and its gradients are those of float64", "[kernels]") {
+  const auto want = values(attention_composed, torch::kFloat64, false);
+  const auto single = values(attention, torch::kFloat32, false);
+  const auto half = values(attention, torch::kBFloat16, false);
+  const auto composed = values(attention_composed, torch::kBFloat16, false);
+  for (size_t i = 0; i < want.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(single[i], want[i]) < 2e-6);
+    CHECK(relative_error(half[i], want[i]) < 1.2 * relative_error(composed[i], want[i]));
+  }
+}
+
+TEST_CASE("second derivatives of fused attention are those of the composed one", "[kernels]") {
+  const auto want = values(attention_composed, torch::kFloat64, true);
+  const auto got = values(attention, torch::kFloat32, true);
+  for (size_t i = 0; i < want.size(); ++i) CHECK(relative_error(got[i], want[i]) < 5e-6);
+}
+
+TEST_CASE("attention weights of far apart scores do not overflow", "[kernels]") {
+  const auto q = torch::full({1, 4, 8}, 300.0F);
+  const auto k = torch::cat({q, -q}, 1);
+  const auto v = torch::cat({torch::ones({1, 4, 8}), torch::zeros({1, 4, 8})}, 1);
+  CHECK(torch::allclose(attention(torch::cat({q, q}, 1), k, v), torch::ones({1, 8, 8})));
+}
