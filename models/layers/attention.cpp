@@ -35,7 +35,6 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens) const {
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
-  // Pixels first: in channels-last memory the tokens are there already.
   const auto [normed, past] = branch(norm_, x, /*activate=*/false);
   const auto pixels = normed.permute({0, 2, 3, 1});
   const auto tokens = pixels.flatten(1, 2);
