@@ -25,24 +25,28 @@ std::vector<torch::Tensor> Attention::maps() const {
           value_->weight, value_->bias, out_->weight, out_->bias};
 }
 
-// [B, N, C] -> [B heads, N, C / heads]
-torch::Tensor Attention::split_heads(const torch::Tensor& tokens) const {
-  return tokens.unflatten(2, {heads_, -1}).transpose(1, 2).flatten(0, 1);
+// [B, C, H, W] -> [B heads, H W, C / heads]; of one head in channels-last memory it is a view.
+torch::Tensor Attention::split_heads(const torch::Tensor& x) const {
+  return x.flatten(2).unflatten(1, {heads_, -1}).transpose(2, 3).flatten(0, 1);
 }
 
-torch::Tensor Attention::join_heads(const torch::Tensor& tokens) const {
-  return tokens.unflatten(0, {-1, heads_}).transpose(1, 2).flatten(2);
+torch::Tensor Attention::join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const {
+  const auto joined = tokens.unflatten(0, {-1, heads_}).transpose(2, 3).flatten(1, 2);
+  return joined.view(like.sizes());
+}
+
+// The map of every pixel, as a convolution: with oneDNN the faster of the two products.
+static torch::Tensor map_pixels(torch::nn::Linear& map, const torch::Tensor& x) {
+  return torch::conv2d(x, map->weight.unsqueeze(-1).unsqueeze(-1), map->bias);
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
   const auto [normed, past] = branch(norm_, x, /*activate=*/false);
-  const auto pixels = normed.permute({0, 2, 3, 1});
-  const auto tokens = pixels.flatten(1, 2);
-  const auto query = split_heads(query_->forward(tokens));
-  const auto key = split_heads(key_->forward(tokens));
-  const auto value = split_heads(value_->forward(tokens));
-  const auto mixed = out_->forward(join_heads(attention(query, key, value)));
-  return past + mixed.view_as(pixels).permute({0, 3, 1, 2});
+  const auto query = split_heads(map_pixels(query_, normed));
+  const auto key = split_heads(map_pixels(key_, normed));
+  const auto value = split_heads(map_pixels(value_, normed));
+  const auto mixed = join_heads(attention(query, key, value), x);
+  return map_pixels(out_, mixed).add_(past);
 }
 
 }  // namespace halcyon

@@ -30,8 +30,8 @@ class Attention final : public torch::nn::Module {
   std::vector<torch::Tensor> maps() const;
 
  private:
-  torch::Tensor split_heads(const torch::Tensor& tokens) const;
-  torch::Tensor join_heads(const torch::Tensor& tokens) const;
+  torch::Tensor split_heads(const torch::Tensor& x) const;
+  torch::Tensor join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const;
 
   int64_t heads_;
   torch::nn::GroupNorm norm_;
