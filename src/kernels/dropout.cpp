@@ -1,0 +1,62 @@
+#include "kernels/dropout.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "kernels/dropout_loops.h"
+#include "kernels/fusion.h"
+#include "kernels/parallel.h"
+
+namespace halcyon {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+template <class T>
+void drop_all(const torch::Tensor& x, const torch::Tensor& y, int64_t seed, double p) {
+  const auto threshold = static_cast<uint32_t>(std::lround(p * 0x1p32));
+  const auto scale = static_cast<float>(1 / (1 - p));
+  parallel_for(x.numel(), [&](int64_t begin, int64_t end) {
+    drop(static_cast<const T*>(x.data_ptr()), static_cast<T*>(y.data_ptr()), begin, end,
+         static_cast<uint64_t>(seed), threshold, scale);
+  });
+}
+
+/// Linear in x: the gradient is the same map, and so are those of higher order.
+struct Drop final : torch::autograd::Function<Drop> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, int64_t seed,
+                               double p) {
+    context->saved_data["seed"] = seed;
+    context->saved_data["p"] = p;
+    context->saved_data["channels_last"] = x.is_contiguous(at::MemoryFormat::ChannelsLast);
+    const auto y = torch::empty_like(x);
+    x.scalar_type() == torch::kFloat32 ? drop_all<float>(x, y, seed, p)
+                                       : drop_all<simd::BFloat16>(x, y, seed, p);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto format = context->saved_data["channels_last"].toBool()
+                            ? at::MemoryFormat::ChannelsLast
+                            : at::MemoryFormat::Contiguous;
+    return {Drop::apply(gradients[0].contiguous(format), context->saved_data["seed"].toInt(),
+                        context->saved_data["p"].toDouble()),
+            {},
+            {}};
+  }
+};
+
+}  // namespace
+
+torch::Tensor dropout(const torch::Tensor& x, double p, at::Generator& rng) {
+  if (!fusable({x}) || !x.is_non_overlapping_and_dense()) {
+    const auto mask = torch::empty(x.sizes(), x.options()).bernoulli_(1 - p, rng);
+    return (x * mask) / (1 - p);
+  }
+  const auto seed = torch::randint(std::numeric_limits<int64_t>::max(), {1}, rng, torch::kInt64);
+  return Drop::apply(x, seed.item<int64_t>(), p);
+}
+
+}  // namespace halcyon
