@@ -209,7 +209,7 @@ torch::Tensor group_norm_composed(const torch::Tensor& x, const torch::Tensor& w
                                   const torch::Tensor& bias, const GroupNormTask& task,
                                   const Modulation& modulation) {
   const auto type = accurate_type(x.scalar_type());
-  auto h = x.to(type);
+  auto h = x.to(type).contiguous();  // LibTorch 1.13 has no tangents of it in channels-last
   if (modulation.add.defined()) h = h + over_pixels(modulation.add, type);
   h = torch::group_norm(h, task.groups, weight.to(type), bias.to(type), task.eps);
   if (modulation.scale.defined()) h = h * (1 + over_pixels(modulation.scale, type));

@@ -23,7 +23,8 @@ class TinyNetwork final : public ScoreNetwork {
 
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& c_noise,
                         const torch::Tensor& label) override {
-    auto h = linear_->forward(torch::cat({x.flatten(1), (scale_ * c_noise).unsqueeze(1)}, 1));
+    const auto in = torch::cat({x.flatten(1), (scale_ * c_noise).unsqueeze(1)}, 1);
+    auto h = linear_->forward(in.to(linear_->weight.scalar_type())).to(x.scalar_type());
     if (label.defined()) h = h + label_->forward(label);
     if (is_training()) h = h * torch::bernoulli(torch::full_like(h, 0.9), rng_) / 0.9;
     return out_->forward(torch::silu(h)).view(x.sizes());
@@ -31,6 +32,9 @@ class TinyNetwork final : public ScoreNetwork {
 
   int64_t num_classes() const override { return 3; }
   void use_generator(const at::Generator& rng) override { rng_ = rng; }
+  void use_type(at::ScalarType type) override {
+    for (auto& parameter : linear_->parameters()) parameter.set_data(parameter.detach().to(type));
+  }
 
  private:
   torch::nn::Linear linear_{nullptr};
@@ -53,7 +57,10 @@ struct Run {
   }
 
   TrainingState fresh() const {
-    return {std::make_shared<TinyNetwork>(), ema, /*seed=*/3, torch::kCPU, loss.adaptive};
+    TrainingState state(std::make_shared<TinyNetwork>(), ema, /*seed=*/3, torch::kCPU,
+                        loss.adaptive);
+    state.network->use_type(scalar_type(training.precision));
+    return state;
   }
 
   /// The batch at the state's position of one endless data stream.
@@ -98,6 +105,7 @@ bool same(const TensorMap& a, const TensorMap& b) {
 TEST_CASE("2N steps equal N steps then a load into fresh objects then N bit for bit",
           "[training][roundtrip]") {
   Run run;
+  run.training.precision = GENERATE(Precision::fp32, Precision::bf16);
   run.training.accumulate = GENERATE(1, 3);
   run.loss.adaptive.adaptive =
       GENERATE(NoiseAdaptation::none, NoiseAdaptation::information, NoiseAdaptation::divergence);
