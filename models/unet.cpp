@@ -206,24 +206,59 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
   const auto embedding = embedding_->forward(c_noise, label);
   auto h = conv_in_->forward(entering(torch::pixel_unshuffle(x, options_.patch)));
   std::vector<torch::Tensor> skips = {h};
-  for (const auto& level : down_) {
-    for (size_t i = 0; i < level->blocks.size(); ++i) {
-      skips.push_back(h = level->run_block(i, h, embedding));
-    }
-    if (level->downsample) skips.push_back(h = level->downsample->forward(h));
-  }
-  h = middle_attention_->forward(middle_[0]->forward(h, embedding));
-  h = middle_[1]->forward(h, embedding);
-  for (const auto& level : up_) {
-    for (size_t i = 0; i < level->blocks.size(); ++i) {
-      h = level->run_block(i, concatenate_channels(h, skips.back()), embedding);
-      skips.pop_back();
-    }
-    if (level->upsample) h = level->upsample->forward(h);
-  }
+  h = descend(*down_.front(), h, embedding, skips);
+  h = coarse_features(h, embedding);
+  h = ascend(*up_.back(), h, embedding, skips);
   h = conv_out_->forward(normalise(norm_out_, h, /*activate=*/true));
   return torch::pixel_shuffle(h.to(x.scalar_type()), options_.patch);
 }
+
+torch::Tensor Unet::descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+                            std::vector<torch::Tensor>& skips) const {
+  for (size_t i = 0; i < level.blocks.size(); ++i) {
+    skips.push_back(h = level.run_block(i, h, embedding));
+  }
+  return h;
+}
+
+torch::Tensor Unet::ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+                           std::vector<torch::Tensor>& skips) const {
+  for (size_t i = 0; i < level.blocks.size(); ++i) {
+    h = level.run_block(i, concatenate_channels(h, skips.back()), embedding);
+    skips.pop_back();
+  }
+  return h;
+}
+
+torch::Tensor Unet::coarse_features(const torch::Tensor& top, const torch::Tensor& embedding) {
+  if (is_training() || at::GradMode::is_enabled() || reuse_.every < 2) {
+    return compute_coarse_features(top, embedding);
+  }
+  const bool fits = reuse_.features.defined() && reuse_.features.size(0) == top.size(0);
+  if (!fits || reuse_.evaluations % reuse_.every == 0) {
+    reuse_ = {reuse_.every, 0, compute_coarse_features(top, embedding)};
+  }
+  ++reuse_.evaluations;
+  return reuse_.features;
+}
+
+torch::Tensor Unet::compute_coarse_features(const torch::Tensor& top,
+                                            const torch::Tensor& embedding) {
+  auto h = top;
+  std::vector<torch::Tensor> skips;
+  for (size_t l = 1; l < down_.size(); ++l) {
+    skips.push_back(h = down_[l - 1]->downsample->forward(h));
+    h = descend(*down_[l], h, embedding, skips);
+  }
+  h = middle_attention_->forward(middle_[0]->forward(h, embedding));
+  h = middle_[1]->forward(h, embedding);
+  for (size_t l = 0; l + 1 < up_.size(); ++l) {
+    h = up_[l]->upsample->forward(ascend(*up_[l], h, embedding, skips));
+  }
+  return h;
+}
+
+void Unet::reuse_features(int64_t every) { reuse_ = {every, 0, {}}; }
 
 torch::Tensor Unet::entering(const torch::Tensor& x) const {
   const auto typed = x.to(conv_in_->weight.scalar_type());

@@ -69,6 +69,7 @@ class Unet final : public ScoreNetwork {
   /// Convolutions and attention go to `type`, in channels-last memory; norms and embeddings stay.
   void use_type(at::ScalarType type) override;
   void use_generator(const at::Generator& rng) override;
+  void reuse_features(int64_t every) override;
 
  private:
   struct Level;
@@ -79,10 +80,25 @@ class Unet final : public ScoreNetwork {
   void build_middle(int64_t channels);
   void build_up(int64_t channels, std::vector<int64_t> skips);
   bool attends(size_t level) const;
+  /// The blocks of a level on the way down, pushing what they give, and on the way up, popping it.
+  torch::Tensor descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+                        std::vector<torch::Tensor>& skips) const;
+  torch::Tensor ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+                       std::vector<torch::Tensor>& skips) const;
+  /// What comes up from the resolutions below the first: computed, or as it was lately.
+  torch::Tensor coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
+  torch::Tensor compute_coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
   /// x in the type and the memory layout that the convolutions work in.
   torch::Tensor entering(const torch::Tensor& x) const;
 
+  struct Reuse {
+    int64_t every = 1;
+    int64_t evaluations = 0;  // since features were computed
+    torch::Tensor features;
+  };
+
   UnetOptions options_;
+  Reuse reuse_;
   ImageShape shape_;
   std::shared_ptr<ConditionEmbedding> embedding_;
   torch::nn::Conv2d conv_in_, conv_out_;

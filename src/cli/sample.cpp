@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/precision.h"
 #include "core/registry.h"
+#include "core/require.h"
 #include "data/image_set.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"
@@ -32,6 +33,7 @@ struct SampleCommand {
   int64_t batch = 64;
   int64_t label = -1;
   Precision precision = Precision::automatic;
+  int64_t reuse = 1;
   bool tensors = false;
   MachineOptions machine;
   SamplerOptions sampler;
@@ -46,6 +48,9 @@ struct SampleCommand {
     field(self.batch, "batch", "images drawn at once, > 0");
     field(self.label, "label", "class to draw (class-conditional models); -1: any");
     field(self.precision, "precision", kPrecisionHelp);
+    field(self.reuse, "reuse",
+          "compute the coarse features of a U-Net in one of so many evaluations only, and take the "
+          "last ones between: faster, less exact");
     field(self.tensors, "tensors", "also write samples.safetensors, [N, C, H, W] in model units");
   }
   template <class Self, class Section>
@@ -71,6 +76,7 @@ Drawn draw(const SampleCommand& command, const Model& model, Denoiser& denoiser,
   int64_t batches = 0;
   for (int64_t first = 0; first < command.count; first += command.batch, ++batches) {
     const int64_t size = std::min(command.batch, command.count - first);
+    if (model.network) model.network->reuse_features(command.reuse);
     parts.push_back(
         draw_samples(*sampler, counted,
                      {size, model.shape.channels, model.shape.height, model.shape.width}, sigmas,
@@ -97,6 +103,7 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
                                           {"seconds", drawn.seconds},
                                           {"seed", command.use.seed},
                                           {"label", command.label},
+                                          {"reuse", command.reuse},
                                           {"checkpoint", model.source},
                                           {"weights", model.weights},
                                           {"calibration", command.calibration},
@@ -116,6 +123,7 @@ int sample_command(const Arguments& arguments) {
     throw ConfigError(
         fmt::format("want --count and --batch > 0, got {} and {}", command.count, command.batch));
   }
+  require_option(command.reuse > 0, "reuse", "a whole number > 0", command.reuse);
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
   if (model.network) {

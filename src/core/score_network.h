@@ -21,6 +21,11 @@ class ScoreNetwork : public torch::nn::Module {
   /// small and wants digits stays.  What goes in and comes out is as before.
   virtual void use_type(at::ScalarType) {}
 
+  /// From the next evaluation on, only one of `every` evaluations without gradients computes the
+  /// coarse features; those between take the last ones, which change little from one noise level of
+  /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of images.
+  virtual void reuse_features(int64_t /*every*/) {}
+
   /// Where dropout draws from (train mode only), so that a run can be repeated and resumed.
   virtual void use_generator(const at::Generator&) {}
 };

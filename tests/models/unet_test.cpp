@@ -90,3 +90,26 @@ TEST_CASE("U-Net options that contradict the image name their key", "[model][err
   REQUIRE_THAT(refusal([](auto& o) { o.channel_mult = {}; }), Contains("model.unet.channel_mult"));
   REQUIRE_THAT(refusal([](auto& o) { o.channels = 7; }), Contains("model.unet.channels: 7"));
 }
+
+TEST_CASE("reused features are those of the last whole evaluation", "[model][property]") {
+  auto options = small_model("unet").unet;
+  Unet unet(options, small_shape(), 0);
+  randomise(unet, 1);
+  unet.eval();
+  const torch::NoGradGuard no_grad;
+  const auto run = [&](double x, double c_noise) {
+    return unet.forward(torch::full({2, 2, 8, 4}, x), torch::full({2}, c_noise), {});
+  };
+  const auto first = run(1, 0), second = run(2, 1);
+
+  unet.reuse_features(2);
+  REQUIRE(torch::equal(run(1, 0), first));
+  REQUIRE(torch::equal(run(1, 0), first));  // from its own features
+  REQUIRE(torch::equal(run(2, 1), second));
+  REQUIRE_FALSE(torch::equal(run(1, 0), first));  // from those of the second
+  run(2, 1);
+  unet.reuse_features(2);  // another batch: nothing of the last one is left
+  REQUIRE(torch::equal(run(1, 0), first));
+  unet.reuse_features(1);
+  REQUIRE(torch::equal(run(2, 1), second));
+}
