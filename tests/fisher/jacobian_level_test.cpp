@@ -119,6 +119,14 @@ TEST_CASE("a denoiser that turns one plane too far has a negative eigenvalue", "
   REQUIRE_THAT(smallest_ritz_value(linear, x, 1, 6, rng), WithinAbs(-0.4, 1e-10));
 }
 
+TEST_CASE("the smallest eigenvalue is that of the Jacobian's symmetric part", "[fisher][oracle]") {
+  // A shear, whose symmetric part is a reflection: its square is 1, so that two steps find it.
+  LinearDenoiser shear(torch::tensor({{0.0, 0.0}, {2.0, 0.0}}, torch::kFloat64));
+  auto rng = make_generator(11, "test");
+  const auto x = torch::randn({3, 2}, rng, torch::kFloat64);
+  REQUIRE_THAT(smallest_ritz_value(shear, x, 1, 2, rng), WithinAbs(-1, 1e-10));
+}
+
 TEST_CASE("a Jacobian twice too large halves the slope, whatever the probes' noise",
           "[fisher][oracle][statistical]") {
   auto data = two_bumps();
