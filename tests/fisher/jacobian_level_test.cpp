@@ -139,6 +139,22 @@ TEST_CASE("a Jacobian twice too large halves the slope, whatever the probes' noi
   require_within(e.reliability[0].realised, data.mmse(sigma));
 }
 
+TEST_CASE("the slope of error on prediction is 1 also where the noise level is not 1",
+          "[fisher][oracle][statistical]") {
+  auto data = two_bumps();
+  const auto slope = measure(data, data, 1.5, 100000).estimates(1).tweedie_slope;
+  require_within(slope, 1);
+  REQUIRE(slope.standard_error < 0.05);
+}
+
+TEST_CASE("the trace after a step follows |A|^2 less the trace", "[fisher][oracle]") {
+  auto data = two_bumps();
+  const auto level = measure(data, data, 0.8, 100);
+  const auto e = level.estimates(1);
+  REQUIRE_THAT(level.trace_after(0.3).value,
+               WithinRel(e.trace.value + 0.3 * (e.frobenius.value - e.trace.value), 1e-12));
+}
+
 TEST_CASE("an instrumented slope does not see the error of its regressor",
           "[fisher][oracle][statistical]") {
   auto rng = make_generator(9, "test");
