@@ -20,12 +20,17 @@ torch::Tensor level_of(const torch::Tensor& x0, double sigma) {
   return torch::full({x0.size(0)}, sigma, x0.options());
 }
 
+constexpr double kErrors = 5;
+
+/// What a share can be taken of.  A ratio to a number that may be 0 has no finite error.
+bool is_positive(const Estimate& estimate) {
+  return estimate.value > kErrors * estimate.standard_error;
+}
+
 }  // namespace
 
 bool MemorisationEstimates::memorises() const {
-  constexpr double kErrors = 5;
-  return memorisation.value - kErrors * memorisation.standard_error > 0.5 &&
-         excess.value > kErrors * excess.standard_error;
+  return memorisation.value - kErrors * memorisation.standard_error > 0.5 && is_positive(excess);
 }
 
 MemorisationLevel::MemorisationLevel(double sigma, int64_t dim)
@@ -65,6 +70,7 @@ MemorisationEstimates MemorisationLevel::estimates() const {
       std::hypot(out.held_out_loss.standard_error, out.train_loss.standard_error),
       std::min(held_out_.count(), training_.count())};
   out.excess = fisher_divergence_bound(out.held_out_loss, out.floor);
+  if (!is_positive(out.excess)) return out;
   // Linearised: d(gap / excess) = (d gap + ratio d floor - ratio d held_out) / excess.
   const double ratio = out.gap.value / out.excess.value;
   const double of_training = training_.combination({0, ratio, 1}).standard_error;

@@ -24,12 +24,13 @@ struct MemorisationEstimates {
   Estimate excess;              ///< held_out_loss - floor: see fisher_divergence_bound()
   /// 1 - gap / excess, in the mean (held_out_loss - train_loss) / (held_out_loss - floor): of what
   /// there is to gain by memorising, the part that was gained.  1 for the exact denoiser of the
-  /// training images, 0 for one to which they are as good as others.
+  /// training images, 0 for one to which they are as good as others.  Empty, of count 0, where
+  /// excess is within five of its standard errors of 0, as at high noise, where the two scores are
+  /// one: the ratio has no finite error there.
   Estimate memorisation;
 
   /// memorisation above 1/2 by more than five standard errors: nearer to the memorising score, as
-  /// far as the samples can tell.  Never so where excess is within five of its own, as at high
-  /// noise, where the two scores are one: the ratio and its error mean nothing there.
+  /// far as the samples can tell.
   bool memorises() const;
 };
 

@@ -119,6 +119,14 @@ TEST_CASE("a denoiser that turns one plane too far has a negative eigenvalue", "
   REQUIRE_THAT(smallest_ritz_value(linear, x, 1, 6, rng), WithinAbs(-0.4, 1e-10));
 }
 
+TEST_CASE("the smallest eigenvalue is that of the Jacobian's symmetric part", "[fisher][oracle]") {
+  // A shear, whose symmetric part is a reflection: its square is 1, so that two steps find it.
+  LinearDenoiser shear(torch::tensor({{0.0, 0.0}, {2.0, 0.0}}, torch::kFloat64));
+  auto rng = make_generator(11, "test");
+  const auto x = torch::randn({3, 2}, rng, torch::kFloat64);
+  REQUIRE_THAT(smallest_ritz_value(shear, x, 1, 2, rng), WithinAbs(-1, 1e-10));
+}
+
 TEST_CASE("a Jacobian twice too large halves the slope, whatever the probes' noise",
           "[fisher][oracle][statistical]") {
   auto data = two_bumps();
@@ -129,6 +137,22 @@ TEST_CASE("a Jacobian twice too large halves the slope, whatever the probes' noi
   REQUIRE(e.reliability.size() == 1);
   require_within(e.reliability[0].predicted, 2 * data.mmse(sigma));
   require_within(e.reliability[0].realised, data.mmse(sigma));
+}
+
+TEST_CASE("the slope of error on prediction is 1 also where the noise level is not 1",
+          "[fisher][oracle][statistical]") {
+  auto data = two_bumps();
+  const auto slope = measure(data, data, 1.5, 100000).estimates(1).tweedie_slope;
+  require_within(slope, 1);
+  REQUIRE(slope.standard_error < 0.05);
+}
+
+TEST_CASE("the trace after a step follows |A|^2 less the trace", "[fisher][oracle]") {
+  auto data = two_bumps();
+  const auto level = measure(data, data, 0.8, 100);
+  const auto e = level.estimates(1);
+  REQUIRE_THAT(level.trace_after(0.3).value,
+               WithinRel(e.trace.value + 0.3 * (e.frobenius.value - e.trace.value), 1e-12));
 }
 
 TEST_CASE("an instrumented slope does not see the error of its regressor",

@@ -108,9 +108,9 @@ TEST_CASE("the error of the memorisation covers its scatter", "[fisher][statisti
   double sum_z2 = 0;
   for (int trial = 0; trial < trials; ++trial) {
     const auto one = [&](uint64_t seed) {
-      const auto drawn = torch::randint(0, 6, {400}, rng, torch::kLong);
+      const auto drawn = torch::randint(0, 6, {3000}, rng, torch::kLong);
       return measure_memorisation(model, memory,
-                                  {points.index_select(0, drawn), law.sample(300, rng) + 1}, 1.0,
+                                  {points.index_select(0, drawn), law.sample(2000, rng) + 1}, 1.0,
                                   seed)
           .memorisation;
     };
@@ -171,6 +171,17 @@ TEST_CASE("to memorise wants five standard errors of the ratio and of what it is
   REQUIRE_FALSE(memorises({1, 0.11, 9}, {0.1, 0.019, 9}));
   REQUIRE_FALSE(memorises({1, 0.09, 9}, {0.1, 0.021, 9}));
   REQUIRE_FALSE(memorises({0.49, 0, 9}, {0.1, 0.001, 9}));
+}
+
+TEST_CASE("there is no memorisation where there is nothing to memorise", "[fisher][oracle]") {
+  auto law = find_toy("toy:mixture").make();
+  const auto images = draw(law, 1000, 1000);
+  EmpiricalDenoiser memory(images.training);
+  const auto far = measure_memorisation(law, memory, images, 5);
+  REQUIRE(std::abs(far.excess.value) < 5 * far.excess.standard_error);
+  REQUIRE(far.memorisation.count == 0);
+  REQUIRE_FALSE(far.memorises());
+  REQUIRE(measure_memorisation(law, memory, images, 0.3).memorisation.count == 1000);
 }
 
 TEST_CASE("memorisation wants samples of both kinds", "[fisher][error]") {
