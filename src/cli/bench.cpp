@@ -90,7 +90,10 @@ void profile(BenchJob& job) {
   TrainingBench bench(job);
   bench.step();  // the first is slower than the rest
   job.operators = profile_operators([&] {
-    for (int64_t i = 0; i < job.repeats; ++i) bench.step();
+    for (int64_t i = 0; i < job.repeats; ++i) {
+      bench.step();
+      stop_if_interrupted();
+    }
   });
 }
 
@@ -137,6 +140,7 @@ int bench_command(const Arguments& arguments) {
                  "a whole number in 1 .. 1048576", command.batch);
   require_option(command.repeats > 0, "repeats", "a whole number > 0", command.repeats);
   for (const auto& name : command.only) find_entry(bench_parts(), name, "only");
+  if (!command.out.empty()) write_file_atomically(command.out, "");  // before the long part
   const auto device = set_up_machine(command.run.machine);
   BenchJob job{.recipe = command.run.recipe,
                .shape = shape_of(command),
@@ -148,14 +152,14 @@ int bench_command(const Arguments& arguments) {
   const InterruptGuard interrupt;
   try {
     measure(job, command.only);
+    fmt::print("{}", to_text(bench_table(job)));
+    if (command.profile) {
+      profile(job);
+      fmt::print("\nOperators of a training step, each without those that it calls:\n{}",
+                 to_text(operator_table(job)));
+    }
   } catch (const Interrupted& interrupted) {
     return 128 + interrupted.signal;
-  }
-  fmt::print("{}", to_text(bench_table(job)));
-  if (command.profile) {
-    profile(job);
-    fmt::print("\nOperators of a training step, each without those that it calls:\n{}",
-               to_text(operator_table(job)));
   }
   if (!command.out.empty()) {
     write_file_atomically(command.out, bench_json(job).dump(2) + "\n");

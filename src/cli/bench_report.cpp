@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "config/text_value.h"
 #include "io/environment.h"
 
 namespace halcyon {
@@ -103,6 +104,7 @@ nlohmann::ordered_json bench_json(const BenchJob& job) {
                                  {"batch", job.batch},
                                  {"model", job.recipe.model.name},
                                  {"parameters", job.parameters},
+                                 {"precision", to_text(job.recipe.training.precision)},
                                  {"forward_flops_per_image", job.forward_flops},
                                  {"ceilings",
                                   {{"bytes_per_second", job.ceilings.bytes},

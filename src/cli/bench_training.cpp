@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <set>
+
 #include "cli/bench_job.h"
 #include "core/random.h"
 #include "data/batch_stream.h"
@@ -90,7 +92,7 @@ void bench_evaluation(BenchJob& job) {
   const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
   std::vector<BenchRow> rows;
   std::vector<std::function<void()>> works;
-  for (const int64_t batch : {int64_t{1}, job.batch}) {
+  for (const int64_t batch : std::set<int64_t>{1, job.batch}) {
     const auto x = images.narrow(0, 0, batch);
     const auto sigma = torch::ones({batch}, x.options());
     works.emplace_back([&denoiser, x, sigma] { denoiser.denoise(x, sigma); });
@@ -101,7 +103,9 @@ void bench_evaluation(BenchJob& job) {
   }
   const auto times = job.time("network evaluation", works);
   for (size_t i = 0; i < rows.size(); ++i) rows[i].time = times[i];
-  rows[0].ratio = rows[0].time.seconds / (rows[1].time.seconds / rows[1].images);
+  if (rows.size() > 1) {
+    rows[0].ratio = rows[0].time.seconds / (rows[1].time.seconds / rows[1].images);
+  }
   job.rows.insert(job.rows.end(), rows.begin(), rows.end());
 }
 

@@ -60,6 +60,7 @@ Recipe read_recipe(const Metadata& data) {
         fmt::format("halcyon.format is {}: want {}", metadata(data, "halcyon.format"), kFormat));
   }
   Recipe recipe;
+  recipe.training.precision = Precision::fp32;  // of files that do not know of another
   OptionSet(recipe).read_ini(metadata(data, "halcyon.recipe"), "halcyon.recipe");
   return recipe;
 }

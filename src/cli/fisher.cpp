@@ -123,6 +123,7 @@ int fisher_command(const Arguments& arguments) {
   std::vector<FisherPart> done;
   try {
     for (const auto& part : parts) {
+      job.alarms[part.name];  // looked for, if none is found
       part.run(job);
       done.push_back(part);
       write_fisher_summary(job, done);
@@ -134,7 +135,9 @@ int fisher_command(const Arguments& arguments) {
         interrupted.signal);
     return 128 + interrupted.signal;
   }
-  for (const auto& alarm : job.alarms) fmt::print("alarm: {}\n", alarm);
+  for (const auto& [part, alarms] : job.alarms) {
+    for (const auto& alarm : alarms) fmt::print("alarm: {}\n", alarm);
+  }
   fmt::print("{}: fisher_summary.json and what it was made of\n", command.use.out);
   return 0;
 }

@@ -81,7 +81,7 @@ void measure_curve(FisherJob& job) {
              to_text(fisher_summary(job.levels, reference)));
   job.summary["images_per_level"] = job.study.count();
   for (const auto& level : job.levels) job.summary["levels"].push_back(to_json(level));
-  for (const auto& alarm : fisher_alarms(job.levels, reference)) job.alarms.push_back(alarm);
+  job.alarms["curve"] = fisher_alarms(job.levels, reference);
 }
 
 }  // namespace halcyon

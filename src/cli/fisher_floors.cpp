@@ -82,7 +82,7 @@ void measure_floors(FisherJob& job) {
   if (same_images(job)) fmt::print("no held-out images: nothing is said of memorisation\n");
   for (const auto& floor : job.floors) {
     if (floor.memorisation.count == 0 || !floor.memorises()) continue;
-    job.alarms.push_back(
+    job.alarms["floors"].push_back(
         fmt::format("sigma {:.3g}: memorises its training images (memorisation {}, at most 1)",
                     floor.sigma, with_error(floor.memorisation)));
   }

@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
+#include "cli/level_files.h"
 #include "core/error.h"
 #include "io/atomic_file.h"
 
@@ -27,7 +29,14 @@ Json identity(const FisherJob& job) {
                    {"data", fingerprint(job.data.set)},
                    {"seed", job.options.use.seed}};
   if (job.model.network) identity["network"] = network_fingerprint(*job.model.network);
-  if (!job.options.calibration.empty()) identity["calibration"] = job.options.calibration;
+  if (!job.options.calibration.empty()) {
+    double sum = 0;  // tells files of one name apart
+    const auto table = load_calibration(job.options.calibration);
+    for (const auto& point : table.points()) {
+      sum += point.value * std::log(point.sigma);
+    }
+    identity["calibration"] = fmt::format("{} ({:.10g})", job.options.calibration, sum);
+  }
   return identity;
 }
 
@@ -70,6 +79,25 @@ std::set<std::string> names_of(const std::vector<FisherPart>& parts) {
   return names;
 }
 
+/// The files of a study whose every part is about to be measured anew.
+void remove_results(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const bool ours = entry.path().filename().string().rfind("fisher_", 0) == 0;
+    if (ours && entry.is_regular_file()) files.push_back(entry.path());
+  }
+  for (const auto& file : files) fs::remove(file);
+}
+
+/// Those of every part that was measured, now or before.
+Json all_alarms(const Json& by_part) {
+  Json all = Json::array();
+  for (const auto& [part, alarms] : by_part.items()) {
+    for (const auto& alarm : alarms) all.push_back(alarm);
+  }
+  return all;
+}
+
 }  // namespace
 
 void require_own_folder(const FisherJob& job, const std::vector<FisherPart>& parts) {
@@ -87,7 +115,7 @@ void require_own_folder(const FisherJob& job, const std::vector<FisherPart>& par
   const auto there = parts_in(earlier), here = names_of(parts);
   const bool replaced =
       !there.empty() && std::includes(here.begin(), here.end(), there.begin(), there.end());
-  if (replaced) return;
+  if (replaced) return remove_results(out);
   throw ConfigError(fmt::format(
       "--out: '{}' has {} of another study ({}); want another folder, or this one removed", out,
       there.empty() ? "results" : fmt::format("{}", fmt::join(there, ", ")),
@@ -104,12 +132,16 @@ void write_fisher_summary(const FisherJob& job, const std::vector<FisherPart>& p
     kept.update(summary);
     summary = std::move(kept);
   }
+  auto by_part = summary.value("part_alarms", Json::object());
+  for (const auto& [part, alarms] : job.alarms) by_part[part] = alarms;
   summary["dim"] = job.study.dim();
   summary["halcyon"] = HALCYON_VERSION;
   summary["parts"] = names;
   summary.update(job.summary);
+  summary["part_alarms"] = by_part;
+  const auto alarms = all_alarms(by_part);
   // Without the curve nothing was checked that could give cause for most of them.
-  if (!job.levels.empty()) summary["alarms"] = job.alarms;
+  if (names.count("curve") > 0 || !alarms.empty()) summary["alarms"] = alarms;
   write_file_atomically(job.path(kSummary), summary.dump(2) + "\n");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -91,7 +92,7 @@ struct FisherJob {
   std::vector<FisherEstimates> levels = {};  ///< of the curve
   std::optional<Estimate> path_kl = {};      ///< to options.against
   nlohmann::json summary = nlohmann::json::object();
-  std::vector<std::string> alarms = {};
+  std::map<std::string, std::vector<std::string>> alarms = {};  ///< by part
 
   std::string path(const std::string& name) const { return options.use.out + "/" + name; }
   /// options.detail_levels of the study's levels up to options.detail_sigma_max (of all where fewer

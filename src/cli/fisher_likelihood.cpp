@@ -63,9 +63,11 @@ void add_entropies(FisherJob& job, LikelihoodReport& report) {
     const double nats = exact->entropy(report.sigma_min);
     shown.rows.push_back({std::string("the exact law"), nats, bits({nats, 0, 1}).value});
   }
-  fmt::print("{}{}the trapezoidal rule is off by some {:.2g} nats\n", to_text(shown),
-             report.bin_width < 1 ? "pixels as they are, not dequantised; " : "",
-             quadrature_error(job, bound));
+  fmt::print("{}{}", to_text(shown),
+             report.bin_width < 1 ? "pixels as they are, not dequantised\n" : "");
+  if (job.levels.size() > 2) {
+    fmt::print("the trapezoidal rule is off by some {:.2g} nats\n", quadrature_error(job, bound));
+  }
 }
 
 LikelihoodReport describe(const FisherJob& job) {
@@ -104,7 +106,7 @@ void check_class_information(FisherJob& job, const LikelihoodReport& report) {
   const auto& nats = *report.class_information;
   const double most = std::log(static_cast<double>(report.classes));
   if (nats.value - most <= 5 * nats.standard_error) return;
-  job.alarms.push_back(
+  job.alarms["likelihood"].push_back(
       fmt::format("class information {} nats is more than the ln K = {:.3g} that classes can have",
                   with_error(nats), most));
 }

@@ -103,6 +103,7 @@ void write_summary(const SampleCommand& command, const Model& model, const Drawn
                                           {"seconds", drawn.seconds},
                                           {"seed", command.use.seed},
                                           {"label", command.label},
+                                          {"precision", to_text(command.precision)},
                                           {"reuse", command.reuse},
                                           {"checkpoint", model.source},
                                           {"weights", model.weights},
@@ -126,9 +127,8 @@ int sample_command(const Arguments& arguments) {
   require_option(command.reuse > 0, "reuse", "a whole number > 0", command.reuse);
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
-  if (model.network) {
-    model.network->use_type(scalar_type(resolved(command.precision, device)));
-  }
+  command.precision = model.network ? resolved(command.precision, device) : Precision::fp32;
+  if (model.network) model.network->use_type(scalar_type(command.precision));
   load_sampler_table(command.sampler, model.source, model.range);
   std::optional<CalibratedDenoiser> calibrated;
   if (!command.calibration.empty()) {

@@ -19,8 +19,8 @@ template <class T>
 HALCYON_INLINE Lanes update_lanes(const AdamWSlice<T>& slice, const AdamWStep& step, int64_t i,
                                   Lanes g) {
   g *= step.gradient_scale;
-  const Lanes mean = step.beta1 * simd::load(slice.mean + i) + (1 - step.beta1) * g;
-  const Lanes square = step.beta2 * simd::load(slice.square + i) + (1 - step.beta2) * (g * g);
+  const Lanes mean = step.beta1 * simd::load(slice.mean + i) + step.new1 * g;
+  const Lanes square = step.beta2 * simd::load(slice.square + i) + step.new2 * (g * g);
   const Lanes root = sqrt(square) * step.root_scale + step.epsilon;
   const Lanes value = step.kept * simd::load(slice.value + i) - step.rate * mean / root;
   simd::store(slice.mean + i, mean);

@@ -10,6 +10,7 @@ namespace halcyon {
 struct AdamWStep {
   float gradient_scale;  ///< multiplies the gradient: below 1 where its norm is clipped
   float beta1, beta2;
+  float new1, new2;  ///< 1 - beta1, 1 - beta2
   float root_scale;  ///< 1 / sqrt(1 - beta2^step)
   float epsilon;
   float rate;  ///< learning rate / (1 - beta1^step)

@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -64,7 +65,7 @@ struct FusedAttention final : torch::autograd::Function<FusedAttention> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const auto &query = saved[0], &key = saved[1], &value = saved[2], &weights = saved[3];
-    if (at::GradMode::is_enabled()) {
+    if (needs_graph(gradients[0])) {
       return differentiable_gradient(
           [](const auto& in) { return attention_composed(in[0], in[1], in[2]); },
           {query, key, value}, gradients[0]);
@@ -87,6 +88,7 @@ torch::Tensor attention_composed(const torch::Tensor& query, const torch::Tensor
 
 torch::Tensor attention(const torch::Tensor& query, const torch::Tensor& key,
                         const torch::Tensor& value) {
+  RECORD_FUNCTION("halcyon::attention", std::vector<c10::IValue>());
   if (!fusable({query, key, value})) return attention_composed(query, key, value);
   return FusedAttention::apply(query, key, value);
 }

@@ -1,5 +1,6 @@
 #include "kernels/concatenate.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include "kernels/fusion.h"
@@ -32,6 +33,7 @@ struct Concatenation final : torch::autograd::Function<Concatenation> {
 }  // namespace
 
 torch::Tensor concatenate_channels(const torch::Tensor& first, const torch::Tensor& second) {
+  RECORD_FUNCTION("halcyon::concatenate_channels", std::vector<c10::IValue>());
   if (!fusable({first, second})) return torch::cat({first, second}, 1);
   return Concatenation::apply(first, second);
 }

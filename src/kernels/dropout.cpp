@@ -1,8 +1,11 @@
 #include "kernels/dropout.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/dropout_loops.h"
 #include "kernels/fusion.h"
@@ -16,7 +19,7 @@ using torch::autograd::variable_list;
 
 template <class T>
 void drop_all(const torch::Tensor& x, const torch::Tensor& y, int64_t seed, double p) {
-  const auto threshold = static_cast<uint32_t>(std::lround(p * 0x1p32));
+  const auto threshold = static_cast<uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1));
   const auto scale = static_cast<float>(1 / (1 - p));
   parallel_for(x.numel(), [&](int64_t begin, int64_t end) {
     drop(static_cast<const T*>(x.data_ptr()), static_cast<T*>(y.data_ptr()), begin, end,
@@ -30,7 +33,7 @@ struct Drop final : torch::autograd::Function<Drop> {
                                double p) {
     context->saved_data["seed"] = seed;
     context->saved_data["p"] = p;
-    context->saved_data["channels_last"] = x.is_contiguous(at::MemoryFormat::ChannelsLast);
+    context->saved_data["channels_last"] = !x.is_contiguous();
     const auto y = torch::empty_like(x);
     x.scalar_type() == torch::kFloat32 ? drop_all<float>(x, y, seed, p)
                                        : drop_all<simd::BFloat16>(x, y, seed, p);
@@ -51,7 +54,9 @@ struct Drop final : torch::autograd::Function<Drop> {
 }  // namespace
 
 torch::Tensor dropout(const torch::Tensor& x, double p, at::Generator& rng) {
-  if (!fusable({x}) || !x.is_non_overlapping_and_dense()) {
+  RECORD_FUNCTION("halcyon::dropout", std::vector<c10::IValue>());
+  const bool ordered = x.is_contiguous() || x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  if (!fusable({x}) || !ordered) {
     const auto mask = torch::empty(x.sizes(), x.options()).bernoulli_(1 - p, rng);
     return (x * mask) / (1 - p);
   }

@@ -8,11 +8,15 @@ bool fusable(std::initializer_list<torch::Tensor> inputs) {
   for (const auto& input : inputs) {
     if (!input.defined()) continue;
     const auto type = input.scalar_type();
-    if (!input.device().is_cpu()) return false;
+    if (!input.device().is_cpu() || !input.has_storage()) return false;
     if (type != torch::kFloat32 && type != torch::kBFloat16) return false;
     if (input._fw_grad(/*level=*/0).defined()) return false;
   }
   return true;
+}
+
+bool needs_graph(const torch::Tensor& gradient) {
+  return at::GradMode::is_enabled() || gradient._fw_grad(/*level=*/0).defined();
 }
 
 at::ScalarType accurate_type(at::ScalarType type) {
@@ -22,12 +26,15 @@ at::ScalarType accurate_type(at::ScalarType type) {
 std::vector<torch::Tensor> differentiable_gradient(
     const std::function<torch::Tensor(const std::vector<torch::Tensor>&)>& composed,
     const std::vector<torch::Tensor>& inputs, const torch::Tensor& gradient) {
-  std::vector<torch::Tensor> wanted;
+  // Inputs may depend on one another: of views of them the derivatives are partial.
+  std::vector<torch::Tensor> views, wanted;
   for (const auto& input : inputs) {
-    if (input.defined() && input.requires_grad()) wanted.push_back(input);
+    const bool asked = input.defined() && input.requires_grad();
+    views.push_back(asked ? input.view_as(input) : input);
+    if (asked) wanted.push_back(views.back());
   }
   const auto found =
-      torch::autograd::grad({composed(inputs)}, wanted, {gradient}, /*retain_graph=*/true,
+      torch::autograd::grad({composed(views)}, wanted, {gradient}, /*retain_graph=*/true,
                             /*create_graph=*/true, /*allow_unused=*/true);
   std::vector<torch::Tensor> gradients;
   auto next = found.begin();

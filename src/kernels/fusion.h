@@ -12,6 +12,9 @@ namespace halcyon {
 /// bits on the CPU, and no tangents of forward-mode differentiation.
 bool fusable(std::initializer_list<torch::Tensor> inputs);
 
+/// Whether a backward pass that was handed `gradient` is to be differentiated itself.
+bool needs_graph(const torch::Tensor& gradient);
+
 /// Scalars that are computed with: float64 for float64, else float32.
 at::ScalarType accurate_type(at::ScalarType type);
 

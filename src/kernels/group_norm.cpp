@@ -1,5 +1,6 @@
 #include "kernels/group_norm.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <numeric>
@@ -155,7 +156,7 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
     variable_list result(9);  // none for groups, eps and activate
     if (!dy.defined()) {
       result[0] = passed;
-    } else if (at::GradMode::is_enabled()) {
+    } else if (needs_graph(dy)) {
       const auto found = differentiable_gradient(
           [&](const auto& inputs) { return composed(inputs, task); }, in, dy);
       std::copy(found.begin(), found.end(), result.begin());
@@ -209,7 +210,9 @@ torch::Tensor group_norm_composed(const torch::Tensor& x, const torch::Tensor& w
                                   const torch::Tensor& bias, const GroupNormTask& task,
                                   const Modulation& modulation) {
   const auto type = accurate_type(x.scalar_type());
-  auto h = x.to(type).contiguous();  // LibTorch 1.13 has no tangents of it in channels-last
+  auto h = x.to(type);
+  // In channels-last LibTorch 1.13 has no tangents of it, and is slow on the CPU.
+  if (h.device().is_cpu()) h = h.contiguous();
   if (modulation.add.defined()) h = h + over_pixels(modulation.add, type);
   h = torch::group_norm(h, task.groups, weight.to(type), bias.to(type), task.eps);
   if (modulation.scale.defined()) h = h * (1 + over_pixels(modulation.scale, type));
@@ -221,8 +224,12 @@ NormBranch group_norm_branch(const torch::Tensor& x, const torch::Tensor& weight
                              const torch::Tensor& bias, const GroupNormTask& task,
                              const Modulation& modulation) {
   const auto& [add, scale, shift] = modulation;
-  const bool single = weight.scalar_type() == torch::kFloat32;  // and then add, scale and shift
-  if (!single || x.size(1) % kGroupNormChannels != 0 || x.numel() == 0 ||
+  RECORD_FUNCTION("halcyon::group_norm", std::vector<c10::IValue>());
+  const auto single = [](const torch::Tensor& t) {
+    return !t.defined() || t.scalar_type() == torch::kFloat32;
+  };
+  if (!single(weight) || !single(bias) || !single(add) || !single(scale) || !single(shift) ||
+      x.size(1) % kGroupNormChannels != 0 || x.size(1) % task.groups != 0 || x.numel() == 0 ||
       !fusable({x, weight, bias, add, scale, shift})) {
     return {group_norm_composed(x, weight, bias, task, modulation), x};
   }

@@ -10,6 +10,8 @@ namespace {
 using simd::Lanes;
 using simd::Pair;
 
+constexpr int64_t kSumPixels = 256;  // summed before they join the rest: sums of sums round less
+
 /// The affine map a x + b that stands for everything before the activation, channel by channel.
 template <class T>
 HALCYON_INLINE void fold(const GroupNormImage<T>& image, float* a, float* b) {
@@ -29,14 +31,22 @@ HALCYON_INLINE void channel_sums(const GroupNormImage<T>& image, float* sum, flo
   for (int64_t c = image.first; c < image.last; c += kGroupNormChannels) {
     const Pair origin = simd::load_pair(image.x + c);
     Pair s = {}, q = {};
-    for (int64_t p = 0; p < image.pixels; ++p) {
-      const Pair x = simd::load_pair(image.x + p * image.channels + c);
-      const Lanes a = x.a - origin.a;
-      const Lanes b = x.b - origin.b;
-      s.a += a;
-      s.b += b;
-      q.a += a * a;
-      q.b += b * b;
+    for (int64_t begin = 0; begin < image.pixels; begin += kSumPixels) {
+      const int64_t end = begin + kSumPixels < image.pixels ? begin + kSumPixels : image.pixels;
+      Pair some = {}, square_some = {};
+      for (int64_t p = begin; p < end; ++p) {
+        const Pair x = simd::load_pair(image.x + p * image.channels + c);
+        const Lanes a = x.a - origin.a;
+        const Lanes b = x.b - origin.b;
+        some.a += a;
+        some.b += b;
+        square_some.a += a * a;
+        square_some.b += b * b;
+      }
+      s.a += some.a;
+      s.b += some.b;
+      q.a += square_some.a;
+      q.b += square_some.b;
     }
     simd::store_table<T>(sum + c, s);
     simd::store_table<T>(square + c, q);
@@ -60,7 +70,8 @@ HALCYON_INLINE void statistics(const GroupNormImage<T>& image) {
       square_mean += m * m / size;
       within += (square[k] / pixels - delta * delta) / size;
     }
-    const double variance = within + square_mean - mean * mean;
+    double variance = within + square_mean - mean * mean;
+    if (variance < 0) variance = 0;  // rounded; NaN stays
     image.mean[g] = static_cast<float>(mean);
     image.rstd[g] = static_cast<float>(1 / std::sqrt(variance + image.eps));
   }

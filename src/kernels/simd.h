@@ -36,7 +36,7 @@ HALCYON_INLINE Lanes load(const BFloat16* from) {
 
 HALCYON_INLINE void store(float* to, Lanes x) { *reinterpret_cast<Lanes*>(to) = x; }
 
-/// To the nearest, ties to even; NaN stays NaN.
+/// To the nearest, ties to even; NaN, as arithmetic makes it, stays NaN.
 HALCYON_INLINE void store(BFloat16* to, Lanes x) {
   const auto bits = std::bit_cast<BitLanes>(x);
   const BitLanes rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
@@ -61,7 +61,7 @@ HALCYON_INLINE void store_pair(float* to, const Pair& x) {
   store(to + kWidth, x.b);
 }
 
-/// Rounds to the nearest, ties to even; NaN stays NaN.
+/// Rounds as store() does.
 HALCYON_INLINE void store_pair(BFloat16* to, const Pair& x) {
   const auto rounded = [](Lanes lanes) HALCYON_INLINE_LAMBDA {
     const auto bits = std::bit_cast<BitLanes>(lanes);

@@ -56,8 +56,8 @@ void FlatParameters::collect_gradients() {
 void FlatParameters::refresh_copies() {
   const torch::NoGradGuard no_grad;
   for (auto& slot : slots_) {
-    if (slot.parameter.scalar_type() == values_.scalar_type()) continue;
-    slot.parameter.copy_(slot.view(values_));
+    const auto view = slot.view(values_);
+    if (slot.parameter.data_ptr() != view.data_ptr()) slot.parameter.copy_(view);
   }
 }
 

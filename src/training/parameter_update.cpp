@@ -1,5 +1,6 @@
 #include "training/parameter_update.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -63,13 +64,18 @@ bool same_order(const torch::Tensor& a, const torch::Tensor& b) {
   return true;
 }
 
-/// Whether every gradient lies in memory as its slot does, in float32 or bfloat16 on the CPU.
+/// Whether every parameter and gradient lies in memory as its slot does, in float32 or bfloat16 on
+/// the CPU.
 bool direct(const FlatParameters& parameters) {
   const auto& values = parameters.values();
   if (!values.device().is_cpu() || values.scalar_type() != torch::kFloat32) return false;
   for (const auto& slot : parameters.slots()) {
+    const auto view = slot.view(values);
+    const bool copy = slot.parameter.scalar_type() == torch::kBFloat16;
+    if (!copy && slot.parameter.data_ptr() != view.data_ptr()) return false;
+    if (!same_order(slot.parameter, view)) return false;
     const auto gradient = gradient_of(slot, parameters);
-    if (gradient.defined() && !same_order(gradient, slot.view(values))) return false;
+    if (gradient.defined() && !same_order(gradient, view)) return false;
   }
   return true;
 }
@@ -92,6 +98,8 @@ AdamWStep adamw_step(const OptimizerOptions& options, double norm, const UpdateT
   return {.gradient_scale = static_cast<float>(limit > 0 && norm > limit ? limit / norm : 1.0),
           .beta1 = static_cast<float>(options.beta1),
           .beta2 = static_cast<float>(options.beta2),
+          .new1 = static_cast<float>(1 - options.beta1),
+          .new2 = static_cast<float>(1 - options.beta2),
           .root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(options.beta2, n))),
           .epsilon = static_cast<float>(options.epsilon),
           .rate = static_cast<float>(time.rate / (1 - std::pow(options.beta1, n))),
@@ -143,6 +151,7 @@ double gradient_norm(const FlatParameters& parameters) {
 
 void update_parameters(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
                        const OptimizerOptions& options, double norm, const UpdateTime& time) {
+  RECORD_FUNCTION("halcyon::update_parameters", std::vector<c10::IValue>());
   const torch::NoGradGuard no_grad;
   if (direct(parameters)) {
     update_in_one_pass(parameters, optimizer, averages, options, norm, time);

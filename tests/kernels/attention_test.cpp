@@ -64,3 +64,17 @@ TEST_CASE("attention weights of far apart scores do not overflow", "[kernels]") 
   const auto v = torch::cat({torch::ones({1, 4, 8}), torch::zeros({1, 4, 8})}, 1);
   CHECK(torch::allclose(attention(torch::cat({q, q}, 1), k, v), torch::ones({1, 8, 8})));
 }
+
+TEST_CASE("inputs that are one tensor have its gradient once each", "[kernels]") {
+  torch::manual_seed(2);
+  const auto gradient = [](at::ScalarType type, bool graph) {
+    torch::manual_seed(2);
+    const auto x = torch::randn({2, 5, 4}, torch::kFloat64).to(type).requires_grad_(true);
+    const auto y = attention(x, 2 * x, x);
+    return torch::autograd::grad({(y * y).sum()}, {x}, {}, true, graph)[0];
+  };
+  for (const bool graph : {false, true}) {
+    CHECK(relative_error(gradient(torch::kFloat32, graph), gradient(torch::kFloat64, false)) <
+          2e-6);
+  }
+}
