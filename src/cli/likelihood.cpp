@@ -90,6 +90,7 @@ void add_class_information(LikelihoodReport& report, const Model& model,
         information.add(*conditional, *model.denoiser, images.x0.narrow(0, first, size), rng);
       });
   report.class_information = information.information();
+  report.class_information_of_loss = information.information_of_loss();
   report.levels = static_cast<int64_t>(levels.size());
 }
 

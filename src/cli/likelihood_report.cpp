@@ -135,6 +135,9 @@ std::string likelihood_text(const LikelihoodReport& report) {
     text += fmt::format("class information {:.4g} +- {:.1g} nats, at most ln {} = {:.4g}\n",
                         report.class_information->value, report.class_information->standard_error,
                         report.classes, std::log(static_cast<double>(report.classes)));
+    const auto& of_loss = *report.class_information_of_loss;
+    text += fmt::format("  by the fall of the denoising loss {:.4g} +- {:.1g} nats\n",
+                        of_loss.value, of_loss.standard_error);
   }
   return text;
 }
@@ -159,6 +162,8 @@ std::string likelihood_json(const LikelihoodReport& report) {
   if (report.class_information) {
     json["class_information"] = {{"nats", report.class_information->value},
                                  {"nats_se", report.class_information->standard_error},
+                                 {"loss_nats", report.class_information_of_loss->value},
+                                 {"loss_nats_se", report.class_information_of_loss->standard_error},
                                  {"log_classes", std::log(static_cast<double>(report.classes))},
                                  {"levels", report.levels}};
   }
@@ -199,6 +204,7 @@ Table likelihood_row(const LikelihoodReport& report) {
   put("sigma_max", report.sigma_max);
   put("n_levels", report.levels > 0 ? Cell(static_cast<double>(report.levels)) : Cell());
   put_estimate("class_info_nats", report.class_information, /*in_bits=*/false);
+  put_estimate("class_info_loss_nats", report.class_information_of_loss, /*in_bits=*/false);
   put_estimate("path_kl_to_ref_nats", report.path_kl, /*in_bits=*/false);
   return table;
 }

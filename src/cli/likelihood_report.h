@@ -46,6 +46,7 @@ struct LikelihoodReport {
   std::optional<Estimate> entropy;  ///< of p(x; sigma_min), by Fisher integration
   std::optional<Estimate> path_kl;  ///< to another model's reverse SDE
   std::optional<Estimate> class_information;
+  std::optional<Estimate> class_information_of_loss;
   int64_t classes = 0;
   int64_t levels = 0;  ///< behind the entropy and the class information
 };

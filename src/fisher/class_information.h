@@ -33,12 +33,19 @@ class ClassInformation {
   Estimate gap(size_t level) const;
   /// I(c; x at the lowest level) - I(c; x at the highest), in nats, trapezoidal in ln sigma.
   Estimate information() const;
+  /// The same by what the class is worth to the denoiser,
+  ///
+  ///     dI / d ln sigma = -(E |x_0 - D(x)|^2 - E |x_0 - D(x | c)|^2) / sigma^2:
+  ///
+  /// noisier, but the errors of two networks count against one another where in information() they
+  /// add up.
+  Estimate information_of_loss() const;
 
  private:
   std::vector<double> sigma_;
   std::vector<double> weights_;
   int64_t dim_;
-  SampleMoments moments_;  // the gap of each level
+  SampleMoments moments_;  // the gap of each level, then what the loss falls by
 };
 
 }  // namespace halcyon

@@ -60,8 +60,37 @@ TEST_CASE("class information is within its standard error of the closed form",
     require_within(information.gap(k), sigma[k] * sigma[k] * exact_gap(sigma[k]) / 16);
   }
   require_within(information.information(), exact_integral(sigma));
+  require_within(information.information_of_loss(), exact_integral(sigma));
   REQUIRE(information.information().value < std::log(2.0));
   REQUIRE(information.information().count == 30000);
+}
+
+TEST_CASE("errors that the two denoisers have in common do not pass for class information",
+          "[fisher][oracle][statistical]") {
+  // Both denoisers are off by what the other is not: gaps add up, losses do not.
+  class Off final : public Denoiser {
+   public:
+    Off(Denoiser& inner, double by) : inner_(inner), by_(by) {}
+    torch::Tensor denoise(const torch::Tensor& x, const torch::Tensor& sigma) override {
+      return inner_.denoise(x, sigma) + by_ * per_sample(sigma, x);
+    }
+
+   private:
+    Denoiser& inner_;
+    double by_;
+  };
+  TwoBumps bumps;
+  auto rng = make_generator(48, "test");
+  const auto sigma = log_spaced_levels(1, 10, 16);
+  ClassInformation information(sigma, 16);
+  for (const double sign : {-1.0, 1.0}) {
+    auto bump = bumps.bump(sign);
+    Off conditional(bump, 0.1), unconditional(bumps.law, -0.1);
+    information.add(conditional, unconditional, bump.sample(15000, rng), rng);
+  }
+  const double added = 16 * 0.2 * 0.2 * std::log(10.0);
+  require_within(information.information(), exact_integral(sigma) + added);
+  require_within(information.information_of_loss(), exact_integral(sigma));
 }
 
 TEST_CASE("the standard error of class information knows that levels share images",
