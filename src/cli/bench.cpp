@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_job.h"
@@ -128,7 +129,7 @@ std::vector<Timing> BenchJob::time(const std::string& label,
   int64_t done = 0;
   const auto after_sample = [&] {
     progress.update(++done);
-    if (InterruptGuard::signal() != 0) throw Interrupted{InterruptGuard::signal()};
+    stop_if_interrupted();
   };
   return time_in_turn(works, {.repeats = repeats, .device = device, .after_sample = after_sample});
 }
@@ -140,7 +141,8 @@ int bench_command(const Arguments& arguments) {
                  "a whole number in 1 .. 1048576", command.batch);
   require_option(command.repeats > 0, "repeats", "a whole number > 0", command.repeats);
   for (const auto& name : command.only) find_entry(bench_parts(), name, "only");
-  if (!command.out.empty()) write_file_atomically(command.out, "");  // before the long part
+  const auto folder = std::filesystem::path(command.out).parent_path();
+  if (!folder.empty()) make_directory(folder.string());  // before the long part
   const auto device = set_up_machine(command.run.machine);
   BenchJob job{.recipe = command.run.recipe,
                .shape = shape_of(command),
