@@ -3,8 +3,10 @@
 #include <torch/torch.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/relative_error.h"
 
 using namespace halcyon;
+using namespace halcyon::testing;
 
 namespace {
 
@@ -32,10 +34,6 @@ std::vector<torch::Tensor> values(decltype(&attention) function, at::ScalarType 
   const auto more = torch::autograd::grad({sum}, t);
   all.insert(all.end(), more.begin(), more.end());
   return all;
-}
-
-double relative_error(const torch::Tensor& got, const torch::Tensor& want) {
-  return ((got.to(torch::kFloat64) - want).norm() / want.norm()).item<double>();
 }
 
 }  // namespace

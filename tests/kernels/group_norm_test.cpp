@@ -4,8 +4,10 @@
 
 #include "kernels/fusion.h"
 #include "tests/support/catch.h"
+#include "tests/support/relative_error.h"
 
 using namespace halcyon;
+using namespace halcyon::testing;
 
 namespace {
 
@@ -56,10 +58,6 @@ std::vector<torch::Tensor> values(Norm norm, const std::vector<torch::Tensor>& t
   auto all = torch::autograd::grad({y}, defined, {probe.to(y.scalar_type())});
   all.insert(all.begin(), y.detach());
   return all;
-}
-
-double relative_error(const torch::Tensor& got, const torch::Tensor& want) {
-  return ((got.to(torch::kFloat64) - want).norm() / want.norm()).item<double>();
 }
 
 const std::vector<Case> kCases = {

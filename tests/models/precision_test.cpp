@@ -2,6 +2,7 @@
 
 #include "models/registry.h"
 #include "tests/support/catch.h"
+#include "tests/support/relative_error.h"
 #include "tests/support/small_networks.h"
 
 using namespace halcyon;
@@ -30,10 +31,6 @@ torch::Tensor normal(uint64_t seed, at::ScalarType type) {
 }
 
 torch::Tensor levels(at::ScalarType type) { return torch::tensor({-1.0, 0.0, 2.0}).to(type); }
-
-double relative_error(const torch::Tensor& got, const torch::Tensor& want) {
-  return ((got.to(torch::kFloat64) - want).norm() / want.norm()).item<double>();
-}
 
 // The result, its gradient by x and by every parameter.
 std::vector<torch::Tensor> values(ScoreNetwork& network, at::ScalarType type) {
