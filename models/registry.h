@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/precision.h"
 #include "core/score_network.h"
 #include "models/mlp.h"
 #include "models/network_shape.h"
@@ -32,6 +33,7 @@ struct ModelOptions {
 struct ModelEntry {
   const char* name;
   const char* summary;
+  bool bfloat16;  ///< whether it can work in bfloat16
   std::shared_ptr<ScoreNetwork> (*make)(const ModelOptions&, const ImageShape&,
                                         int64_t num_classes);
 };
@@ -44,5 +46,9 @@ const std::vector<ModelEntry>& model_registry();
 /// @throws ConfigError for an unknown name or options that do not suit the shape.
 std::shared_ptr<ScoreNetwork> make_network(const ModelOptions& options, const ImageShape& shape,
                                            int64_t num_classes);
+
+/// What the network options.name is to compute in on `device` where `wanted` is asked for.
+/// @throws ConfigError for an unknown name, or for bf16 where the network has float32 only.
+Precision network_precision(const ModelOptions& options, Precision wanted, torch::Device device);
 
 }  // namespace halcyon

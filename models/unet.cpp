@@ -213,10 +213,17 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
   return torch::pixel_shuffle(h.to(x.scalar_type()), options_.patch);
 }
 
+torch::Tensor Unet::run(const TensorMapping& f, const std::vector<torch::Tensor>& inputs) const {
+  const bool recompute = recompute_ && is_training() && at::GradMode::is_enabled();
+  return recompute ? recomputed(f, inputs, rng_) : f(inputs);
+}
+
 torch::Tensor Unet::descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
                             std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < level.blocks.size(); ++i) {
-    skips.push_back(h = level.run_block(i, h, embedding));
+    h = run([&level, i](const auto& in) { return level.run_block(i, in[0], in[1]); },
+            {h, embedding});
+    skips.push_back(h);
   }
   return h;
 }
@@ -224,7 +231,10 @@ torch::Tensor Unet::descend(Level& level, torch::Tensor h, const torch::Tensor& 
 torch::Tensor Unet::ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
                            std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < level.blocks.size(); ++i) {
-    h = level.run_block(i, concatenate_channels(h, skips.back()), embedding);
+    const auto block = [&level, i](const auto& in) {
+      return level.run_block(i, concatenate_channels(in[0], in[1]), in[2]);
+    };
+    h = run(block, {h, skips.back(), embedding});
     skips.pop_back();
   }
   return h;
@@ -250,8 +260,11 @@ torch::Tensor Unet::compute_coarse_features(const torch::Tensor& top,
     skips.push_back(h = down_[l - 1]->downsample->forward(h));
     h = descend(*down_[l], h, embedding, skips);
   }
-  h = middle_attention_->forward(middle_[0]->forward(h, embedding));
-  h = middle_[1]->forward(h, embedding);
+  const auto middle = [this](const auto& in) {
+    const auto attended = middle_attention_->forward(middle_[0]->forward(in[0], in[1]));
+    return middle_[1]->forward(attended, in[1]);
+  };
+  h = run(middle, {h, embedding});
   for (size_t l = 0; l + 1 < up_.size(); ++l) {
     h = up_[l]->upsample->forward(ascend(*up_[l], h, embedding, skips));
   }
@@ -286,6 +299,7 @@ void Unet::use_type(at::ScalarType type) {
 int64_t Unet::num_classes() const { return embedding_->num_classes(); }
 
 void Unet::use_generator(const at::Generator& rng) {
+  rng_ = rng;
   for (const auto& module : modules(/*include_self=*/false)) {
     if (auto* dropout = module->as<Dropout>()) dropout->use_generator(rng);
   }

@@ -9,6 +9,7 @@
 #include "core/score_network.h"
 #include "models/layers/attention.h"
 #include "models/layers/condition_embedding.h"
+#include "models/layers/recompute.h"
 #include "models/layers/residual_block.h"
 #include "models/network_shape.h"
 
@@ -70,6 +71,7 @@ class Unet final : public ScoreNetwork {
   void use_type(at::ScalarType type) override;
   void use_generator(const at::Generator& rng) override;
   void reuse_features(int64_t every) override;
+  void recompute_features(bool recompute) override { recompute_ = recompute; }
 
  private:
   struct Level;
@@ -85,6 +87,8 @@ class Unet final : public ScoreNetwork {
                         std::vector<torch::Tensor>& skips) const;
   torch::Tensor ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
                        std::vector<torch::Tensor>& skips) const;
+  /// f(inputs), keeping for the backward pass what it needs, or the inputs only.
+  torch::Tensor run(const TensorMapping& f, const std::vector<torch::Tensor>& inputs) const;
   /// What comes up from the resolutions below the first: computed, or as it was lately.
   torch::Tensor coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
   torch::Tensor compute_coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
@@ -99,6 +103,8 @@ class Unet final : public ScoreNetwork {
 
   UnetOptions options_;
   Reuse reuse_;
+  bool recompute_ = false;
+  at::Generator rng_;  // of dropout
   ImageShape shape_;
   std::shared_ptr<ConditionEmbedding> embedding_;
   torch::nn::Conv2d conv_in_, conv_out_;

@@ -70,7 +70,8 @@ ImageShape shape_of(const BenchCommand& command) {
   const bool good = sides.size() == 3 && std::all_of(sides.begin(), sides.end(), [](int64_t side) {
                       return side > 0 && side <= 1 << 14;
                     });
-  require_option(good, "shape", "C,H,W, each in 1 .. 16384", to_text(sides));
+  require_option(good && sides[0] * sides[1] * sides[2] <= 1 << 28, "shape",
+                 "C,H,W, each in 1 .. 16384 and at most 2^28 values", to_text(sides));
   return {sides[0], sides[1], sides[2]};
 }
 
@@ -149,7 +150,8 @@ int bench_command(const Arguments& arguments) {
                .batch = command.batch,
                .repeats = command.repeats,
                .device = device};
-  job.recipe.training.precision = resolved(job.recipe.training.precision, device);
+  auto& precision = job.recipe.training.precision;
+  precision = network_precision(job.recipe.model, precision, device);
   describe_network(job);
   const InterruptGuard interrupt;
   try {

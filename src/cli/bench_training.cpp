@@ -116,9 +116,10 @@ void bench_data(BenchJob& job) {
                      .class_names = {},
                      .format = "random",
                      .warnings = {}};
-  BatchStream stream(set, job.batch, job.recipe.data.flip, job.recipe.randomness.seed);
+  BatchStream stream(set, job.batch, job.recipe.data.flip, job.recipe.randomness.seed,
+                     /*first_batch=*/0, job.device);
   BenchRow row{.part = "data", .work = of_batch("batch", job.batch), .time = {}};
-  row.time = job.time("data", {[&] { stream.next().x0.to(job.device); }}).front();
+  row.time = job.time("data", {[&] { stream.next(); }}).front();
   row.images = static_cast<double>(job.batch);
   job.rows.push_back(row);
 }

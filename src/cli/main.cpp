@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "core/error.h"
@@ -11,6 +12,8 @@
 namespace {
 
 using halcyon::Arguments;
+
+constexpr const char* kOutOfMemory = "out of memory; want a smaller batch, image or network";
 
 struct Command {
   const char* name;
@@ -71,9 +74,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "halcyon: {}\n", error.what());
     return 2;
   } catch (const c10::Error& error) {
-    fmt::print(stderr, "halcyon: internal error: {}\n", error.what_without_backtrace());
+    const std::string_view what = error.what_without_backtrace();
+    const bool memory = what.find("allocate memory") != what.npos ||  // of the CPU, of the device
+                        what.find("out of memory") != what.npos;
+    fmt::print(stderr, "halcyon: {}: {}\n", memory ? kOutOfMemory : "internal error", what);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "halcyon: out of memory\n");
+    fmt::print(stderr, "halcyon: {}\n", kOutOfMemory);
   } catch (const std::exception& error) {
     fmt::print(stderr, "halcyon: {}\n", error.what());
   }

@@ -127,8 +127,12 @@ int sample_command(const Arguments& arguments) {
   require_option(command.reuse > 0, "reuse", "a whole number > 0", command.reuse);
   const auto device = set_up_machine(command.machine);
   auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
-  command.precision = model.network ? resolved(command.precision, device) : Precision::fp32;
-  if (model.network) model.network->use_type(scalar_type(command.precision));
+  if (model.network) {
+    command.precision = network_precision(model.recipe.model, command.precision, device);
+    model.network->use_type(scalar_type(command.precision));
+  } else {
+    command.precision = Precision::fp32;
+  }
   load_sampler_table(command.sampler, model.source, model.range);
   std::optional<CalibratedDenoiser> calibrated;
   if (!command.calibration.empty()) {

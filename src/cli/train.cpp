@@ -78,7 +78,8 @@ void check_options(const TrainingRun& options) {
 
 /// Replaces what was left to be found out, so that config.ini repeats the run.
 void resolve(Recipe& recipe, const ImageSet& set, torch::Device device) {
-  recipe.training.precision = resolved(recipe.training.precision, device);
+  auto& precision = recipe.training.precision;
+  precision = network_precision(recipe.model, precision, device);
   if (!set.images.is_floating_point()) {
     recipe.data.channels = set.images.size(1);
     if (set.images.size(2) == set.images.size(3)) recipe.data.size = set.images.size(2);

@@ -91,12 +91,11 @@ int TrainingSession::run() {
   const auto& recipe = options_.recipe;
   const InterruptGuard interrupt;
   BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
-                     state_.images / recipe.training.batch);
+                     state_.images / recipe.training.batch, device_);
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
   const auto next_batch = [&] {
     const auto batch = stream.next();
-    return TrainingBatch{batch.x0.to(device_),
-                         batch.label.defined() ? batch.label.to(device_) : batch.label};
+    return TrainingBatch{batch.x0, batch.label};
   };
   const TrainingTask task{recipe.training, recipe.optimizer, objective_, *preconditioning_};
   try {

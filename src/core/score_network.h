@@ -26,6 +26,10 @@ class ScoreNetwork : public torch::nn::Module {
   /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of images.
   virtual void reuse_features(int64_t /*every*/) {}
 
+  /// From now on keeps less of a training step's forward pass, and computes it again in the
+  /// backward pass: the same gradients from less memory and more time.
+  virtual void recompute_features(bool) {}
+
   /// Where dropout draws from (train mode only), so that a run can be repeated and resumed.
   virtual void use_generator(const at::Generator&) {}
 };

@@ -24,12 +24,13 @@ void copy_image(const Pixel* from, float* to, int64_t rows, int64_t width, bool 
 }  // namespace
 
 BatchStream::BatchStream(const ImageSet& set, int64_t batch_size, bool flip, uint64_t seed,
-                         int64_t first_batch)
+                         int64_t first_batch, torch::Device device)
     : labels_(set.labels),
       batch_size_(batch_size),
       flip_(flip),
       seed_(seed),
-      position_(first_batch) {
+      position_(first_batch),
+      device_(device) {
   TORCH_CHECK(set.images.dim() == 4 && set.images.size(0) > 0,
               "BatchStream wants images [N, C, H, W], N > 0, got ", set.images.sizes());
   TORCH_CHECK(batch_size > 0 && first_batch >= 0, "BatchStream wants batch_size > 0, got ",
@@ -61,6 +62,9 @@ Batch BatchStream::next() {
   ready_.pop_front();
   ++position_;
   changed_.notify_all();
+  lock.unlock();
+  batch.x0 = batch.x0.to(device_, /*non_blocking=*/true);
+  if (batch.label.defined()) batch.label = batch.label.to(device_, /*non_blocking=*/true);
   return batch;
 }
 
@@ -84,8 +88,9 @@ Batch BatchStream::make_batch(int64_t k) {
   const int64_t rows = images_.size(1) * images_.size(2);
   auto shape = images_.sizes().vec();
   shape[0] = batch_size_;
-  Batch batch{torch::empty(shape, torch::kFloat32), {}};
-  if (labels_.defined()) batch.label = torch::empty({batch_size_}, torch::kInt64);
+  const auto memory = torch::TensorOptions().pinned_memory(device_.is_cuda());
+  Batch batch{torch::empty(shape, memory.dtype(torch::kFloat32)), {}};
+  if (labels_.defined()) batch.label = torch::empty({batch_size_}, memory.dtype(torch::kInt64));
 
   for (int64_t i = 0; i < batch_size_; ++i) {
     const int64_t drawn = k * batch_size_ + i, within = drawn % n;

@@ -15,7 +15,7 @@
 namespace halcyon {
 
 struct Batch {
-  torch::Tensor x0;     // float32 [B, C, H, W] in model units
+  torch::Tensor x0;     // float32 [B, C, H, W] in model units, on the stream's device
   torch::Tensor label;  // int64 [B], or undefined where the set has none
 };
 
@@ -26,12 +26,13 @@ class BatchStream {
  public:
   /// `flip` mirrors each image left to right with probability 1/2, anew every epoch.  Begins with
   /// batch `first_batch`, bitwise the one that many calls of next() would have led to.  The
-  /// tensors of `set` are shared, not copied, and must not be changed.
+  /// tensors of `set` are shared, not copied, and must not be changed.  Batches for a CUDA device
+  /// lie in pinned memory, from which they are copied while it works on.
   BatchStream(const ImageSet& set, int64_t batch_size, bool flip, uint64_t seed,
-              int64_t first_batch = 0);
+              int64_t first_batch = 0, torch::Device device = torch::kCPU);
   ~BatchStream();
 
-  /// Waits for the next batch.  @throws what stopped the other thread, if anything did.
+  /// Waits for the next batch and moves it to the device.  @throws what stopped the other thread, if anything did.
   Batch next();
 
   /// The number k of the batch that next() will return.
@@ -56,6 +57,7 @@ class BatchStream {
   bool flip_;
   uint64_t seed_;
   int64_t position_;
+  torch::Device device_;
   Epoch epoch_;  // the worker's
 
   std::mutex mutex_;

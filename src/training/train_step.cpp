@@ -87,6 +87,7 @@ void check_options(const TrainingOptions& o) {
 
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
   state.network->train();
+  state.network->recompute_features(task.training.recompute);
   state.parameters.clear_gradients();
   const auto [loss, quantile] = add_gradient(state, task, batch);
 

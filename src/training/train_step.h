@@ -14,6 +14,7 @@ struct TrainingOptions {
   int64_t steps = 10000;
   int64_t batch = 64;
   int64_t accumulate = 1;
+  bool recompute = false;
   double label_dropout = 0.1;
   Precision precision = Precision::automatic;
 
@@ -23,6 +24,8 @@ struct TrainingOptions {
     field(self.batch, "batch", "images a step, > 0");
     field(self.accumulate, "accumulate",
           "parts a batch is worked in, to save memory; divides batch");
+    field(self.recompute, "recompute",
+          "compute features anew in the backward pass, to save memory (gradient checkpointing)");
     field(self.label_dropout, "label_dropout",
           "share of images whose label is hidden (class-conditional models), in [0, 1]");
     field(self.precision, "precision", kPrecisionHelp);

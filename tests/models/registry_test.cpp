@@ -141,3 +141,11 @@ TEST_CASE("an unknown model is refused with the names of the known", "[model][er
   REQUIRE_THROWS_WITH(make_network(small_model("unnet"), small_shape(), 0),
                       Contains("model.name") && Contains("'unnet'") && Contains("unet mlp"));
 }
+
+TEST_CASE("a network computes in bfloat16 only if it can", "[model][error]") {
+  CHECK(network_precision(small_model("unet"), Precision::bf16, torch::kCPU) == Precision::bf16);
+  CHECK(network_precision(small_model("mlp"), Precision::automatic, torch::kCPU) ==
+        Precision::fp32);
+  CHECK_THROWS_WITH(network_precision(small_model("mlp"), Precision::bf16, torch::kCPU),
+                    Contains("'mlp' works in float32 only; want fp32 or auto"));
+}
