@@ -34,18 +34,17 @@ const SamplerEntry& entry_of(const SamplerOptions& options) {
 
 const std::vector<SamplerEntry>& sampler_registry() {
   static const std::vector<SamplerEntry> entries = {
-      {"ddpm", "ancestral sampling, three variances (Ho et al. 2020; Bao et al. 2022)", 0,
+      {"ddpm", "ancestral sampling, three variances", "Ho et al. 2020; Bao et al. 2022", 0, 1,
        GridSpacing::vp, 250, make_ddpm},
-      {"ddim", "probability-flow ODE, forward Euler, uniform in t (Song et al. 2021)", 1,
-       GridSpacing::vp, 100, make<EulerSampler>},
-      {"euler", "probability-flow ODE, forward Euler, on the Karras grid", 1, GridSpacing::karras,
-       100, make<EulerSampler>},
-      {"heun", "probability-flow ODE, Heun (Karras et al. 2022, Algorithm 2, no churn)", 2,
-       GridSpacing::karras, 32, make<HeunSampler>},
-      {"edm", "Heun with churn (Karras et al. 2022, Algorithm 2)", 0, GridSpacing::karras, 100,
-       make_edm},
-      {"langevin", "annealed Langevin dynamics, denoised (Song and Ermon 2019)", 0,
-       GridSpacing::geometric, 100, make_langevin},
+      {"ddim", "Euler, uniform in t", "Song, Meng and Ermon 2021", 1, 1, GridSpacing::vp, 100,
+       make<EulerSampler>},
+      {"euler", "Euler, on the Karras grid", "Karras et al. 2022", 1, 1, GridSpacing::karras, 100,
+       make<EulerSampler>},
+      {"heun", "Heun", "Karras et al. 2022", 2, 2, GridSpacing::karras, 32, make<HeunSampler>},
+      {"edm", "Heun with churn", "Karras et al. 2022", 0, 2, GridSpacing::karras, 100, make_edm},
+      {"langevin", "annealed Langevin dynamics, denoised",
+       "Song and Ermon 2019; Jolicoeur-Martineau et al. 2020", 0, 0, GridSpacing::geometric, 100,
+       make_langevin},
   };
   return entries;
 }

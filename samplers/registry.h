@@ -12,8 +12,10 @@ namespace halcyon {
 
 struct SamplerEntry {
   const char* name;     ///< as written in configs
-  const char* summary;  ///< one line, for `halcyon list samplers` and the README table
+  const char* summary;  ///< one line, for `halcyon list samplers`
+  const char* paper;    ///< where it is from: "Author year"; several apart by "; "
   int order;            ///< convergence order on the probability-flow ODE; 0 if stochastic
+  int nfe;              ///< network evaluations a step, start and end apart; 0 if options decide
   GridSpacing grid;     ///< the spacing it is used with, unless another is asked for
   int64_t steps;        ///< and the number of steps
   std::unique_ptr<Sampler> (*make)(const SamplerOptions&);

@@ -9,6 +9,7 @@
 #include "core/registry.h"
 #include "data/registry.h"
 #include "data/toy_distribution.h"
+#include "io/table.h"
 #include "models/registry.h"
 #include "samplers/registry.h"
 
@@ -29,6 +30,17 @@ void print_rows(const std::vector<Entry>& entries) {
   for (const auto& entry : entries) fmt::print("  {:<18} {}\n", entry.name, entry.summary);
 }
 
+void print_samplers() {
+  Table table{.columns = {"  name", "order", "NFE a step", "summary", "paper"}};
+  for (const auto& entry : sampler_registry()) {
+    table.rows.push_back({"  " + std::string(entry.name),
+                          entry.order == 0 ? "stochastic" : std::to_string(entry.order),
+                          entry.nfe == 0 ? "by options" : std::to_string(entry.nfe), entry.summary,
+                          entry.paper});
+  }
+  fmt::print("{}", to_text(table));
+}
+
 struct Catalogue {
   const char* name;
   const char* summary;
@@ -37,7 +49,7 @@ struct Catalogue {
 
 const std::vector<Catalogue>& catalogues() {
   static const std::vector<Catalogue> entries = {
-      {"samplers", "sampler.name", [] { print_rows(sampler_registry()); }},
+      {"samplers", "sampler.name", print_samplers},
       {"models", "model.name", [] { print_rows(model_registry()); }},
       {"preconditionings", "preconditioning.name", [] { print_rows(preconditioning_registry()); }},
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
