@@ -53,8 +53,9 @@ HALCYON_INLINE void drop_range(const T* x, T* y, int64_t first, int64_t last, ui
     for (int64_t k = 0; k < 4; ++k) {
       const int64_t i = block * kBlock + k * kWidth;
       if (i + kWidth <= first || i >= last) continue;
-      const Lanes kept = simd::select(std::bit_cast<simd::IntLanes>(words[k] >= threshold),
-                                      simd::splat(scale), simd::splat(0.0F));
+      // words < threshold, to 31 bits so that the difference has a sign
+      const auto difference = std::bit_cast<simd::IntLanes>((words[k] >> 1) - (threshold >> 1));
+      const Lanes kept = simd::select(difference >> 31, simd::splat(0.0F), simd::splat(scale));
       if (i >= first && i + kWidth <= last) {
         simd::store(y + i, kept * simd::load(x + i));
         continue;

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/loop_types.h"
 
@@ -131,13 +132,25 @@ HALCYON_INLINE Lanes select(IntLanes mask, Lanes yes, Lanes no) {
                               (std::bit_cast<IntLanes>(no) & ~mask));
 }
 
-/// exp to about one unit in the last place on [-87, 88], to which x is clamped: x = n ln 2 + r,
+// Masks have all bits or none of a lane.  Comparing lanes would say it plainer, but GCC 16 does
+// that number by number in functions of several versions.
+
+/// x < 0, and -0 and NaN where they have that sign.
+HALCYON_INLINE IntLanes negative(Lanes x) { return std::bit_cast<IntLanes>(x) >> 31; }
+
+/// |x| > limit, or NaN.
+HALCYON_INLINE IntLanes beyond(Lanes x, float limit) {
+  return (std::bit_cast<int32_t>(limit) - (std::bit_cast<IntLanes>(x) & 0x7fffffff)) >> 31;
+}
+
+/// exp to about one unit in the last place on [-87, 87], to which x is clamped: x = n ln 2 + r,
 /// |r| <= ln 2 / 2, exp(x) = 2^n exp(r), with exp(r) = 1 + r + r^2 q(r) and q interpolated at
-/// Chebyshev's nodes (relative error 1e-8).
-HALCYON_INLINE Lanes exp(Lanes x) {
+/// Chebyshev's nodes (relative error 1e-8).  NaN counts as 87 with its sign.
+HALCYON_INLINE Lanes exp_clamped(Lanes x) {
   constexpr float kRound = 0x1.8p23F;  // a + kRound - kRound is a, rounded
-  x = select(x < -87.0F, splat(-87.0F), x);
-  x = select(x > 88.0F, splat(88.0F), x);
+  const IntLanes sign = std::bit_cast<IntLanes>(x) & std::bit_cast<int32_t>(0x80000000U);
+  const Lanes furthest = std::bit_cast<Lanes>(sign | std::bit_cast<int32_t>(87.0F));
+  x = select(beyond(x, 87.0F), furthest, x);
   const Lanes shifted = x * 0x1.715476p+0F + kRound;
   const Lanes n = shifted - kRound;
   const Lanes r = (x - n * 0x1.62e4p-1F) - n * 0x1.7f7d1cp-20F;
@@ -150,7 +163,13 @@ HALCYON_INLINE Lanes exp(Lanes x) {
   return (1.0F + (r + r * r * q)) * power;
 }
 
-/// 1 / (1 + exp(-x))
-HALCYON_INLINE Lanes sigmoid(Lanes x) { return 1.0F / (1.0F + exp(-x)); }
+/// The same, but NaN of NaN.
+HALCYON_INLINE Lanes exp(Lanes x) {
+  const IntLanes nan = beyond(x, std::numeric_limits<float>::infinity()) & 0x7fc00000;
+  return std::bit_cast<Lanes>(std::bit_cast<IntLanes>(exp_clamped(x)) | nan);
+}
+
+/// 1 / (1 + exp(-x)), for finite x.
+HALCYON_INLINE Lanes sigmoid(Lanes x) { return 1.0F / (1.0F + exp_clamped(-x)); }
 
 }  // namespace halcyon::simd

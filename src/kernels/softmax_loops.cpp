@@ -25,7 +25,7 @@ HALCYON_INLINE void softmax(T* x, int64_t length, float scale, float* scratch) {
   for_lanes(length, [&](int64_t i, int64_t count) HALCYON_INLINE_LAMBDA {
     const Lanes v = scale * simd::load_some(x + i, count, kLeast / scale);
     simd::store(scratch + i, v);
-    most = simd::select(v > most, v, most);
+    most = simd::select(simd::negative(most - v), v, most);
   });
   const float top = simd::highest(most);
   Lanes sums = {};
