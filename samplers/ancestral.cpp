@@ -1,5 +1,6 @@
 #include "samplers/ancestral.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -44,8 +45,42 @@ torch::Tensor DdpmSampler::run(Denoiser& denoiser, torch::Tensor x,
     const double ratio = sigmas[i + 1] / sigmas[i];
     x = denoised + ratio * ratio * (x - denoised);
     if (sigmas[i + 1] > 0) {
-      x = x + std::sqrt(variance(sigmas[i], sigmas[i + 1])) * noise.normal_like(x);
+      x = x + std::sqrt(variance(sigmas[i], sigmas[i + 1])) *
+                  noise.normal_between(x, sigmas[i], sigmas[i + 1]);
     }
+  }
+  return x;
+}
+
+AncestralSampler::AncestralSampler(AncestralStep step, double eta) : step_(step), eta_(eta) {
+  if (!(eta >= 0) || !std::isfinite(eta)) {
+    throw ConfigError(fmt::format("sampler: want eta >= 0, got {}", eta));
+  }
+}
+
+torch::Tensor AncestralSampler::move(Denoiser& denoiser, const torch::Tensor& x, double s,
+                                     double u) const {
+  // Of level v, and x with the noise of s brought to it.
+  const auto towards = [&](const torch::Tensor& denoised, double v) {
+    return denoised + v / s * (x - denoised);
+  };
+  const auto denoised = denoise_at(denoiser, x, s);
+  if (step_ == AncestralStep::euler || u == 0) return towards(denoised, u);
+  const double middle = std::sqrt(s * u);
+  const auto halfway = denoise_at(denoiser, towards(denoised, middle), middle);
+  if (step_ == AncestralStep::dpmpp_2s) return towards(halfway, u);
+  const auto slope = (towards(denoised, middle) - halfway) / middle;
+  return x + (u - s) * slope;
+}
+
+torch::Tensor AncestralSampler::run(Denoiser& denoiser, torch::Tensor x,
+                                    const std::vector<double>& sigmas, NoiseSource& noise) const {
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    const double s = sigmas[i];
+    const double u = sigmas[i + 1];
+    const double up = std::min(u, eta_ * u * std::sqrt(1 - u * u / (s * s)));
+    x = move(denoiser, x, s, std::sqrt(u * u - up * up));
+    if (up > 0) x = x + up * noise.normal_between(x, s, u);
   }
   return x;
 }

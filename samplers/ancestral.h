@@ -44,4 +44,30 @@ class DdpmSampler final : public Sampler {
   std::optional<LogSigmaTable> eps_mse_;
 };
 
+/// The deterministic part of an ancestral step.
+enum class AncestralStep { euler, midpoint, dpmpp_2s };
+
+/// A deterministic step past the next level, and noise back up to it:
+///
+///     sigma_up   = min(u, eta u sqrt(1 - (u / s)^2)),   sigma_down = sqrt(u^2 - sigma_up^2)
+///
+/// from s to the next level u.  With euler it is DDIM with eta (Song, Meng and Ermon 2021, eq. 12
+/// and 16), at eta = 1 DDPM with the posterior variance, at eta = 0 the probability-flow ODE;
+/// with the others, the second-order steps of midpoint and dpmpp_2s.  The step to u = 0 is Euler's.
+/// 1 NFE a step with euler, else 2.
+class AncestralSampler final : public Sampler {
+ public:
+  /// @throws ConfigError unless eta >= 0.
+  AncestralSampler(AncestralStep step, double eta);
+
+ private:
+  torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,
+                    NoiseSource&) const override;
+  /// From s to u > 0 or, for euler, u = 0.
+  torch::Tensor move(Denoiser&, const torch::Tensor& x, double s, double u) const;
+
+  AncestralStep step_;
+  double eta_;
+};
+
 }  // namespace halcyon

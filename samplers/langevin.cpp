@@ -9,13 +9,17 @@
 
 namespace halcyon {
 
-AnnealedLangevinSampler::AnnealedLangevinSampler(const LangevinOptions& options)
-    : options_(options) {
+void check_options(const LangevinOptions& options) {
   if (options.steps_per_level < 1 || !(0 < options.step && options.step < 4)) {
     throw ConfigError(
         fmt::format("sampler.langevin: want steps_per_level >= 1 and 0 < step < 4, got {} and {}",
                     options.steps_per_level, options.step));
   }
+}
+
+AnnealedLangevinSampler::AnnealedLangevinSampler(const LangevinOptions& options)
+    : options_(options) {
+  check_options(options);
 }
 
 torch::Tensor AnnealedLangevinSampler::run(Denoiser& denoiser, torch::Tensor x,

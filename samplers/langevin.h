@@ -5,6 +5,9 @@
 
 namespace halcyon {
 
+/// @throws ConfigError unless steps_per_level >= 1 and 0 < step < 4, where it is stable.
+void check_options(const LangevinOptions& options);
+
 /// Annealed Langevin dynamics (Song and Ermon 2019, Algorithm 1).  At every level sigma of the
 /// grid, `steps_per_level` times
 ///
@@ -14,7 +17,7 @@ namespace halcyon {
 /// Jolicoeur-Martineau et al. 2020.  steps_per_level NFE a level, and 1 for the denoising.
 class AnnealedLangevinSampler final : public Sampler {
  public:
-  /// @throws ConfigError unless steps_per_level >= 1 and 0 < step < 4, where it is stable.
+  /// @throws ConfigError as check_options().
   explicit AnnealedLangevinSampler(const LangevinOptions& options);
 
  private:

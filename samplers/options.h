@@ -53,11 +53,93 @@ struct ChurnOptions {
 struct LangevinOptions {
   double step = 0.2;
   int64_t steps_per_level = 16;
+  double renewal = 4;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
-    field(self.step, "step", "step size alpha / sigma^2, in (0, 4) (langevin)");
-    field(self.steps_per_level, "steps_per_level", "Langevin steps at each noise level (langevin)");
+    field(self.step, "step", "step size alpha / sigma^2, in (0, 4) (langevin, langevin_adjusted)");
+    field(self.steps_per_level, "steps_per_level",
+          "Langevin steps at each noise level (langevin, langevin_adjusted)");
+    field(self.renewal, "renewal",
+          "k >= 1: a step keeps (sigma_next / sigma)^k of the noise and draws the rest anew "
+          "(langevin_consistent)");
+  }
+};
+
+/// Critically damped where the data is narrower than the noise.
+struct KineticOptions {
+  double step = 0.8;
+  double friction = 2;
+  int64_t steps_per_level = 4;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.step, "step",
+          "step in time, lengths in units of sigma, in (0, 2) (langevin_kinetic)");
+    field(self.friction, "friction", "rate at which the velocity is forgotten, > 0");
+    field(self.steps_per_level, "steps_per_level", "steps at each noise level, >= 1");
+  }
+};
+
+struct DdimOptions {
+  double eta = 0;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.eta, "eta", "share of DDPM's noise that is added, >= 0 (ddim)");
+  }
+};
+
+struct AncestralOptions {
+  double eta = 1;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.eta, "eta", "share of DDPM's noise that is added, >= 0 (ancestral samplers)");
+  }
+};
+
+struct SdeOptions {
+  double eta = 1;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.eta, "eta", "strength of the noise: 0 none, 1 the reverse SDE (dpmpp_2m_sde, _3m_)");
+  }
+};
+
+/// Xue et al. 2023.
+struct SaSolverOptions {
+  double tau = 1;
+  int64_t predictor = 2;
+  int64_t corrector = 2;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.tau, "tau", "strength of the noise: 0 none, 1 the reverse SDE (sa_solver)");
+    field(self.predictor, "predictor", "steps that the prediction looks back on, in 1 .. 4");
+    field(self.corrector, "corrector",
+          "steps that the correction looks back on, in 0 .. 4; 0: none");
+  }
+};
+
+enum class Predictor { reverse_sde, ancestral };
+
+inline constexpr std::array<std::pair<Predictor, const char*>, 2> enum_names(Predictor) {
+  return {{{Predictor::reverse_sde, "reverse_sde"}, {Predictor::ancestral, "ancestral"}}};
+}
+
+/// Song et al. 2021; the signal-to-noise ratio is theirs for CIFAR-10.
+struct PredictorCorrectorOptions {
+  Predictor predictor = Predictor::reverse_sde;
+  double snr = 0.16;
+  int64_t corrector_steps = 1;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.predictor, "predictor", "reverse_sde (euler_maruyama) or ancestral (ddpm)");
+    field(self.snr, "snr", "signal-to-noise ratio of a Langevin step of the corrector, > 0");
+    field(self.corrector_steps, "corrector_steps", "Langevin steps at each noise level, >= 0");
   }
 };
 
@@ -75,6 +157,12 @@ struct SamplerOptions {
   std::optional<LogSigmaTable> eps_mse = {};
   ChurnOptions churn = {};
   LangevinOptions langevin = {};
+  KineticOptions kinetic = {};
+  DdimOptions ddim = {};
+  AncestralOptions ancestral = {};
+  SdeOptions sde = {};
+  SaSolverOptions sa = {};
+  PredictorCorrectorOptions pc = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -93,6 +181,12 @@ struct SamplerOptions {
   static void sections(Self& self, Section&& section) {
     section("churn", self.churn);
     section("langevin", self.langevin);
+    section("kinetic", self.kinetic);
+    section("ddim", self.ddim);
+    section("ancestral", self.ancestral);
+    section("sde", self.sde);
+    section("sa", self.sa);
+    section("pc", self.pc);
   }
 };
 

@@ -16,6 +16,8 @@ uint64_t hash(uint64_t seed, std::string_view name) {
 
 }  // namespace
 
+uint64_t stream_key(uint64_t seed, std::string_view name) { return hash(seed, name); }
+
 at::Generator make_generator(uint64_t seed, std::string_view name, int64_t index,
                              torch::Device device) {
   auto generator = device.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>()
@@ -25,7 +27,8 @@ at::Generator make_generator(uint64_t seed, std::string_view name, int64_t index
   return generator;
 }
 
-NoiseSource::NoiseSource(uint64_t seed, int64_t first, int64_t count, torch::Device device) {
+NoiseSource::NoiseSource(uint64_t seed, int64_t first, int64_t count, torch::Device device)
+    : path_(seed, first, count) {
   for (int64_t i = 0; i < count; ++i) {
     streams_.push_back(make_generator(seed, "sample", first + i, device));
   }
@@ -38,6 +41,17 @@ torch::Tensor NoiseSource::normal_like(const torch::Tensor& x) {
   for (size_t i = 0; i < streams_.size(); ++i)
     noise[static_cast<int64_t>(i)].normal_(0, 1, streams_[i]);
   return noise;
+}
+
+torch::Tensor NoiseSource::normal_between(const torch::Tensor& x, double from, double to) {
+  return path_.increment(from, to, x);
+}
+
+torch::Tensor NoiseSource::uniform(torch::TensorOptions options) {
+  const auto count = static_cast<int64_t>(streams_.size());
+  auto u = torch::empty({count}, options);
+  for (int64_t k = 0; k < count; ++k) u[k].uniform_(0, 1, streams_[static_cast<size_t>(k)]);
+  return u;
 }
 
 }  // namespace halcyon

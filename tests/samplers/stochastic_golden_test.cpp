@@ -1,0 +1,114 @@
+#include <algorithm>
+
+#include "core/gaussian_mixture.h"
+#include "core/noise_grid.h"
+#include "samplers/ancestral.h"
+#include "samplers/dpm_solver_sde.h"
+#include "samplers/probability_flow.h"
+#include "tests/support/catch.h"
+#include "tests/support/golden.h"
+
+// Other programs' stochastic samplers, with the noise they drew, on the exact denoiser of
+// N(0.3, 0.5^2 I): tests/golden/README.md.
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+namespace {
+
+const auto kDouble = torch::kFloat64;
+
+/// The draws of another program, one after the other.
+class ReplayedNoise final : public NoiseSource {
+ public:
+  explicit ReplayedNoise(const TensorMap& draws, int first = 0)
+      : NoiseSource(0, 0, 2), draws_(draws), next_(first) {}
+  torch::Tensor normal_like(const torch::Tensor& x) override {
+    return draws_.at("noise." + std::to_string(next_++)).to(kDouble).reshape(x.sizes());
+  }
+  torch::Tensor normal_between(const torch::Tensor& x, double, double) override {
+    return normal_like(x);
+  }
+
+ private:
+  const TensorMap& draws_;
+  int next_;
+};
+
+struct Case {
+  std::string file;
+  std::shared_ptr<Sampler> sampler;
+  bool vp;  ///< their x is x / sqrt(1 + sigma^2)
+  double tolerance;
+  VpScheduleOptions process = {};
+  size_t steps = 1000;  ///< up to which they agree
+};
+
+std::vector<double> levels(const TensorMap& golden, const VpSchedule& process) {
+  const auto found = golden.find("sigmas");
+  auto sigmas = found != golden.end() ? found->second : process.sigma(golden.at("timesteps"));
+  sigmas = sigmas.to(kDouble).contiguous();
+  std::vector<double> list(sigmas.data_ptr<double>(), sigmas.data_ptr<double>() + sigmas.numel());
+  if (list.back() != 0) list.push_back(0);
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("stochastic samplers follow those of other programs, given their noise",
+          "[sampler][golden]") {
+  const auto euler = std::make_shared<AncestralSampler>(AncestralStep::euler, 1);
+  const auto posterior = std::make_shared<DdpmSampler>(ReverseVariance::posterior);
+  const auto upper = std::make_shared<DdpmSampler>(ReverseVariance::upper);
+  const auto two_past = std::make_shared<DpmSolverSdeSampler>(2, 1);
+  const auto three_past = std::make_shared<DpmSolverSdeSampler>(3, 1);
+  const auto two_s = std::make_shared<AncestralSampler>(AncestralStep::dpmpp_2s, 1);
+  const std::vector<Case> cases = {
+      {"euler_a_15", euler, false, 1e-5},
+      {"ddim_eta1_leading_20", euler, true, 1e-5},
+      {"ddpm_cosine_20", posterior, true, 1e-5, {.beta = BetaSchedule::cosine}},
+      {"ddpm_fixed_large_50_noclip", upper, true, 1e-5},
+      {"dpm_multi_sde_dpmsolverpp_o2_20", two_past, true, 1e-5},
+      {"kdiff_dpmpp_2s_ancestral", two_s, false, 1e-10},
+      // From the third step on theirs has half of the curvature's term: dpm_solver_sde.cpp.
+      {"kdiff_dpmpp_3m_sde", three_past, false, 1e-10, {}, 2},
+  };
+  GaussianMixture denoiser(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
+                           torch::full({16}, 0.25, kDouble));
+  for (const auto& c : cases) {
+    DYNAMIC_SECTION(c.file) {
+      const auto golden =
+          load_golden(std::string(HALCYON_GOLDEN_DIR) + "/samplers/" + c.file + ".safetensors");
+      const auto sigmas = levels(golden, VpSchedule(c.process));
+      const auto state = [&](size_t i) {
+        const auto found = golden.find("x." + std::to_string(i));
+        const auto& x = found != golden.end() ? found->second : golden.at("y");
+        const double scale = c.vp ? std::sqrt(1 + sigmas[i] * sigmas[i]) : 1;
+        return scale * x.to(kDouble).flatten(1);
+      };
+      for (size_t last = 1; last < sigmas.size() && last <= c.steps; ++last) {
+        CAPTURE(last);
+        ReplayedNoise noise(golden);
+        const std::vector<double> grid(sigmas.begin(),
+                                       sigmas.begin() + static_cast<int64_t>(last) + 1);
+        const auto y = c.sampler->sample(denoiser, state(0), grid, noise);
+        const double scale = std::max(1.0, sigmas[last]);
+        CHECK((y - state(last)).abs().max().item<double>() < c.tolerance * scale);
+      }
+    }
+  }
+}
+
+TEST_CASE("Heun with churn ends where EDM's sampler does, given its noise", "[sampler][golden]") {
+  const auto golden =
+      load_golden(std::string(HALCYON_GOLDEN_DIR) + "/samplers/edm_sampler_churn.safetensors");
+  GaussianMixture denoiser(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
+                           torch::full({16}, 0.25, kDouble));
+  const auto sigmas = karras_grid(0.002, 80, 40, 7);
+  // Theirs draws at each step, ours from the first that is churned.
+  const auto churned = std::find_if(sigmas.begin(), sigmas.end(), [](double s) { return s <= 50; });
+  ReplayedNoise noise(golden, static_cast<int>(churned - sigmas.begin()));
+  const auto x = golden.at("x0").to(kDouble).flatten(1);
+  const auto y = HeunSampler(ChurnOptions()).sample(denoiser, 80 * x, sigmas, noise);
+  CHECK((y - golden.at("y").to(kDouble).flatten(1)).abs().max().item<double>() < 1e-10);
+}
