@@ -61,6 +61,15 @@ struct LangevinOptions {
   }
 };
 
+struct OdeOptions {
+  double tolerance = 1e-5;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.tolerance, "tolerance", "error allowed a step, of 1 + |x|, in (0, 1) (dopri5)");
+  }
+};
+
 struct SamplerOptions {
   std::string name = "heun";
   int64_t steps = 0;
@@ -75,6 +84,7 @@ struct SamplerOptions {
   std::optional<LogSigmaTable> eps_mse = {};
   ChurnOptions churn = {};
   LangevinOptions langevin = {};
+  OdeOptions ode = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -93,6 +103,7 @@ struct SamplerOptions {
   static void sections(Self& self, Section&& section) {
     section("churn", self.churn);
     section("langevin", self.langevin);
+    section("ode", self.ode);
   }
 };
 
