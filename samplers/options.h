@@ -143,6 +143,15 @@ struct PredictorCorrectorOptions {
   }
 };
 
+struct OdeOptions {
+  double tolerance = 1e-5;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.tolerance, "tolerance", "error allowed a step, of 1 + |x|, in (0, 1) (dopri5)");
+  }
+};
+
 struct SamplerOptions {
   std::string name = "heun";
   int64_t steps = 0;
@@ -163,6 +172,7 @@ struct SamplerOptions {
   SdeOptions sde = {};
   SaSolverOptions sa = {};
   PredictorCorrectorOptions pc = {};
+  OdeOptions ode = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -187,6 +197,7 @@ struct SamplerOptions {
     section("sde", self.sde);
     section("sa", self.sa);
     section("pc", self.pc);
+    section("ode", self.ode);
   }
 };
 

@@ -8,20 +8,18 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/runge_kutta.h"
 
 namespace halcyon {
-namespace {
 
-torch::Tensor slope(Denoiser& denoiser, const torch::Tensor& x, double sigma) {
+torch::Tensor probability_flow_slope(Denoiser& denoiser, const torch::Tensor& x, double sigma) {
   return (x - denoise_at(denoiser, x, sigma)) / sigma;
 }
-
-}  // namespace
 
 torch::Tensor EulerSampler::run(Denoiser& denoiser, torch::Tensor x,
                                 const std::vector<double>& sigmas, NoiseSource&) const {
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
-    x = x + (sigmas[i + 1] - sigmas[i]) * slope(denoiser, x, sigmas[i]);
+    x = x + (sigmas[i + 1] - sigmas[i]) * probability_flow_slope(denoiser, x, sigmas[i]);
   }
   return x;
 }
@@ -49,9 +47,38 @@ torch::Tensor HeunSampler::run(Denoiser& denoiser, torch::Tensor x,
       sigma = churned;
     }
     const double h = sigmas[i + 1] - sigma;
-    const auto d = slope(denoiser, x, sigma);
+    const auto d = probability_flow_slope(denoiser, x, sigma);
     const auto euler = x + h * d;
-    x = sigmas[i + 1] == 0 ? euler : x + 0.5 * h * (d + slope(denoiser, euler, sigmas[i + 1]));
+    x = sigmas[i + 1] == 0
+            ? euler
+            : x + 0.5 * h * (d + probability_flow_slope(denoiser, euler, sigmas[i + 1]));
+  }
+  return x;
+}
+
+torch::Tensor MidpointSampler::run(Denoiser& denoiser, torch::Tensor x,
+                                   const std::vector<double>& sigmas, NoiseSource&) const {
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    const double s = sigmas[i];
+    const double u = sigmas[i + 1];
+    auto d = probability_flow_slope(denoiser, x, s);
+    if (u > 0) {
+      const double middle = std::sqrt(s) * std::sqrt(u);
+      d = probability_flow_slope(denoiser, x + (middle - s) * d, middle);
+    }
+    x = x + (u - s) * d;
+  }
+  return x;
+}
+
+torch::Tensor Rk4Sampler::run(Denoiser& denoiser, torch::Tensor x,
+                              const std::vector<double>& sigmas, NoiseSource&) const {
+  const auto slope = [&](double sigma, const torch::Tensor& y) {
+    return probability_flow_slope(denoiser, y, sigma);
+  };
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    x = sigmas[i + 1] == 0 ? denoise_at(denoiser, x, sigmas[i])
+                           : integrate_rk4(slope, x, sigmas[i], sigmas[i + 1], /*steps=*/1);
   }
   return x;
 }

@@ -8,6 +8,9 @@ namespace halcyon {
 // Solvers of the probability-flow ODE  dx/dsigma = (x - D(x; sigma)) / sigma
 // (Karras et al. 2022, eq. 1 with sigma(t) = t).
 
+/// eps_hat(x; sigma) = (x - D(x; sigma)) / sigma: the slope, and the estimate of the noise.
+torch::Tensor probability_flow_slope(Denoiser& denoiser, const torch::Tensor& x, double sigma);
+
 /// Forward Euler.  1st order, 1 NFE per step; in these coordinates the update of DDIM with
 /// eta = 0 (Song, Meng and Ermon 2021, eq. 12).
 class EulerSampler final : public Sampler {
@@ -30,6 +33,20 @@ class HeunSampler final : public Sampler {
                     NoiseSource&) const override;
 
   ChurnOptions churn_{.s_churn = 0};
+};
+
+/// The slope at the middle of the step in ln sigma, sqrt(s u), reached by Euler: the DPM-Solver-2
+/// of Lu et al. 2022.  2nd order; 2 NFE per step, but 1 for a step to sigma = 0, which is Euler's.
+class MidpointSampler final : public Sampler {
+  torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,
+                    NoiseSource&) const override;
+};
+
+/// The classical Runge-Kutta method in sigma.  4th order; 4 NFE per step, but 1 for a step to
+/// sigma = 0, which is Euler's.
+class Rk4Sampler final : public Sampler {
+  torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,
+                    NoiseSource&) const override;
 };
 
 }  // namespace halcyon

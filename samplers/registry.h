@@ -14,10 +14,12 @@ struct SamplerEntry {
   const char* name;     ///< as written in configs
   const char* summary;  ///< one line, for `halcyon list samplers`
   const char* paper;    ///< where it is from: "Author year"; several apart by "; "
-  int order;            ///< convergence order on the probability-flow ODE; 0 if stochastic
-  int nfe;              ///< network evaluations a step, start and end apart; 0 if options decide
-  GridSpacing grid;     ///< the spacing it is used with, unless another is asked for
-  int64_t steps;        ///< and the number of steps
+  bool stochastic;      ///< draws noise on its way
+  int order;         ///< of convergence in the number of steps: of x on the probability-flow ODE,
+                     ///< of x's variance if stochastic; 0: not by steps alone
+  int nfe;           ///< network evaluations a step, start and end apart; 0 if options decide
+  GridSpacing grid;  ///< the spacing it is used with, unless another is asked for
+  int64_t steps;     ///< and the number of steps
   std::unique_ptr<Sampler> (*make)(const SamplerOptions&);
 };
 

@@ -30,11 +30,15 @@ void print_rows(const std::vector<Entry>& entries) {
   for (const auto& entry : entries) fmt::print("  {:<18} {}\n", entry.name, entry.summary);
 }
 
+std::string order_text(const SamplerEntry& entry) {
+  if (!entry.stochastic) return std::to_string(entry.order);
+  return entry.order == 0 ? "stochastic" : fmt::format("stochastic, {}", entry.order);
+}
+
 void print_samplers() {
   Table table{.columns = {"  name", "order", "NFE a step", "summary", "paper"}};
   for (const auto& entry : sampler_registry()) {
-    table.rows.push_back({"  " + std::string(entry.name),
-                          entry.order == 0 ? "stochastic" : std::to_string(entry.order),
+    table.rows.push_back({"  " + std::string(entry.name), order_text(entry),
                           entry.nfe == 0 ? "by options" : std::to_string(entry.nfe), entry.summary,
                           entry.paper});
   }

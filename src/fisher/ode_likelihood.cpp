@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "core/require.h"
+#include "core/runge_kutta.h"
 #include "fisher/denoiser_jacobian.h"
-#include "fisher/runge_kutta.h"
 
 namespace halcyon {
 namespace {

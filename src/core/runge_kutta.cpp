@@ -1,4 +1,4 @@
-#include "fisher/runge_kutta.h"
+#include "core/runge_kutta.h"
 
 #include <fmt/format.h>
 #include <torch/torch.h>
