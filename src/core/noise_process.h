@@ -12,6 +12,11 @@ namespace halcyon {
 /// only the noise level sigma of x = x_t / s is spoken.  Immutable.
 class NoiseProcess {
  public:
+  /// sigma_min and sigma_max are those at time_min and time_max.
+  struct Range {
+    double time_min, time_max, sigma_min, sigma_max;
+  };
+
   virtual ~NoiseProcess() = default;
 
   /// sigma(t), increasing; t is clamped to its range.  Any shape; typed and placed as t.
@@ -39,11 +44,6 @@ class NoiseProcess {
   double prior_std() const;
 
  protected:
-  /// sigma_min and sigma_max are those at time_min and time_max.
-  struct Range {
-    double time_min, time_max, sigma_min, sigma_max;
-  };
-
   explicit NoiseProcess(const Range& range) : range_(range) {}
 
  private:

@@ -76,6 +76,12 @@ std::vector<double> log_alpha_bars(const VpScheduleOptions& options) {
 
 double log_sigma_of(double log_alpha_bar) { return 0.5 * std::log(std::expm1(-log_alpha_bar)); }
 
+NoiseProcess::Range range_of(const VpScheduleOptions& options) {
+  const auto values = log_alpha_bars(options);
+  return {0, static_cast<double>(values.size() - 1), std::exp(log_sigma_of(values.front())),
+          std::exp(log_sigma_of(values.back()))};
+}
+
 }  // namespace
 
 void check_options(const VpScheduleOptions& options) {
@@ -90,14 +96,9 @@ void check_options(const VpScheduleOptions& options) {
   }
 }
 
-VpSchedule::VpSchedule(const VpScheduleOptions& options) : VpSchedule(log_alpha_bars(options)) {}
-
-VpSchedule::VpSchedule(const std::vector<double>& log_alpha_bar)
-    : NoiseProcess({0, static_cast<double>(log_alpha_bar.size() - 1),
-                    std::exp(log_sigma_of(log_alpha_bar.front())),
-                    std::exp(log_sigma_of(log_alpha_bar.back()))}) {
+VpSchedule::VpSchedule(const VpScheduleOptions& options) : NoiseProcess(range_of(options)) {
   std::vector<double> log_sigma;
-  for (const double value : log_alpha_bar) {
+  for (const double value : log_alpha_bars(options)) {
     alpha_bar_.push_back(std::exp(value));
     log_sigma.push_back(log_sigma_of(value));
   }

@@ -68,8 +68,6 @@ class VpSchedule final : public NoiseProcess {
   torch::Tensor c_noise(const torch::Tensor& sigma) const override { return time(sigma); }
 
  private:
-  explicit VpSchedule(const std::vector<double>& log_alpha_bar);
-
   torch::Tensor sigma_at(const torch::Tensor& t) const override;
   torch::Tensor time_at(const torch::Tensor& sigma) const override;
   /// Whole t, each as often.

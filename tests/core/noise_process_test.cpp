@@ -25,7 +25,7 @@ torch::Tensor betas(const VpSchedule& schedule) {
 
 /// sqrt(alpha_bar) of betas that the test writes down.
 template <class F>
-torch::Tensor signal(F&& beta) {
+torch::Tensor signal_of_betas(F&& beta) {
   std::vector<double> values;
   double product = 1;
   for (int t = 0; t < 1000; ++t) values.push_back(std::sqrt(product *= 1 - beta(t)));
@@ -109,14 +109,14 @@ TEST_CASE("linear and cosine betas are those of improved DDPM's code", "[core][g
 TEST_CASE("scaled linear and sigmoid betas are as defined", "[core][oracle]") {
   const VpSchedule scaled(
       {.beta = BetaSchedule::scaled_linear, .beta_start = 0.00085, .beta_end = 0.012});
-  REQUIRE(torch::allclose(signal(scaled), signal([](int t) {
+  REQUIRE(torch::allclose(signal(scaled), signal_of_betas([](int t) {
                             const double root =
                                 std::sqrt(0.00085) * (1 - t / 999.0) + std::sqrt(0.012) * t / 999.0;
                             return root * root;
                           }),
                           1e-11, 0));
   const VpSchedule sigmoid({.beta = BetaSchedule::sigmoid});
-  REQUIRE(torch::allclose(signal(sigmoid), signal([](int t) {
+  REQUIRE(torch::allclose(signal(sigmoid), signal_of_betas([](int t) {
                             const double rise = 0.5 + 0.5 * std::tanh(6 * (t / 999.0 - 0.5));
                             return 1e-4 + rise * (0.02 - 1e-4);
                           }),
