@@ -95,6 +95,9 @@ TEST_CASE("timesteps are spaced as diffusers spaces them", "[core][golden]") {
           std::vector<double>{999, 856, 713, 570, 428, 285, 142});
   REQUIRE(spaced_timesteps(TimestepSpacing::leading, 1000, 7) ==
           std::vector<double>{852, 710, 568, 426, 284, 142, 0});
+  const auto halves = spaced_timesteps(TimestepSpacing::trailing, 1000, 16);  // to even ones
+  REQUIRE(std::vector<double>(halves.begin(), halves.begin() + 4) ==
+          std::vector<double>{999, 937, 874, 811});
   for (const auto each :
        {TimestepSpacing::leading, TimestepSpacing::linspace, TimestepSpacing::trailing}) {
     REQUIRE(torch::equal(spaced(each, 50, 50), torch::arange(49, -1, -1, torch::kFloat64)));
