@@ -2,6 +2,7 @@
 
 #include "cli/level_files.h"
 #include "config/options.h"
+#include "core/denoising_loss.h"
 #include "core/preconditioning.h"
 #include "samplers/registry.h"
 #include "tests/cli/program.h"

@@ -121,7 +121,8 @@ TEST_CASE("a network that predicts its target exactly denoises exactly", "[core]
 TEST_CASE("a network that is right in its own coordinates is the exact denoiser in ours",
           "[core][oracle]") {
   auto rng = make_generator(2, "test");
-  GaussianMixture exact(torch::ones({1}), torch::full({1, 3}, 0.3), torch::full({3}, 0.25));
+  GaussianMixture exact(torch::ones({1}), torch::full({1, 3}, 0.3, kDouble),
+                        torch::full({3}, 0.25));
   for (const auto& options : admissible_pairs()) {
     std::vector<double> levels;
     for (const double t : kTimes) levels.push_back(own_coordinates(options.noise.name, t).sigma());
@@ -175,7 +176,8 @@ TEST_CASE("losses are those of EDM's code", "[core][golden]") {
   const Case cases[] = {{"loss_VPLoss", with("epsilon", "vp_sde"), LossWeighting::epsilon},
                         {"loss_VELoss", with("epsilon", "ve"), LossWeighting::epsilon},
                         {"loss_EDMLoss", with("edm", "edm"), LossWeighting::edm}};
-  GaussianMixture exact(torch::ones({1}), torch::full({1, 16}, 0.3), torch::full({16}, 0.25));
+  GaussianMixture exact(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
+                        torch::full({16}, 0.25));
   for (const auto& [file, options, weighting] : cases) {
     const auto want =
         load_golden(std::string(HALCYON_GOLDEN_DIR) + "/processes/" + file + ".safetensors");

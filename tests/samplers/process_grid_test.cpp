@@ -17,7 +17,7 @@ constexpr double kVariance = 0.25;
 
 /// The ideal denoiser of N(0.3, 0.5^2 I) in 16 dimensions, as in the reference files.
 GaussianMixture gaussian() {
-  return {torch::ones({1}), torch::full({1, 16}, kMean), torch::full({16}, kVariance)};
+  return {torch::ones({1}), torch::full({1, 16}, kMean, kDouble), torch::full({16}, kVariance)};
 }
 
 TensorMap golden(const std::string& name) {

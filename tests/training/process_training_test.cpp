@@ -25,7 +25,9 @@ struct Losses {
 Losses trained(const PreconditioningOptions& options) {
   const auto preconditioning = make_preconditioning(options);
   LossOptions loss;
-  loss.distribution = SigmaDistribution::process;
+  // Most of EDM's own t is above 10, where nothing of the image can be learnt.
+  loss.distribution =
+      options.name == "edm" ? SigmaDistribution::lognormal : SigmaDistribution::process;
   loss.weighting = LossWeighting::network;
   const DenoisingScoreMatching objective(loss, options);
   TrainingOptions training;
@@ -68,7 +70,7 @@ TEST_CASE("a network learns under every pair of parametrisation and process", "[
           trained({.name = entry.name, .sigma_data = 0.8, .noise = {.name = process}});
       INFO(entry.name << " on " << process << ": from " << before << " to " << after);
       REQUIRE(std::isfinite(after));
-      REQUIRE(after < 0.8 * before);
+      CHECK(after < 0.8 * before);
     }
   }
 }
