@@ -50,7 +50,7 @@ ModelOptions fashion_mnist_network() {
 }
 
 void free_estimates(int repetitions) {
-  PreconditioningOptions preconditioning_options{.name = "edm", .sigma_data = 0.5, .vp = {}};
+  PreconditioningOptions preconditioning_options{.name = "edm", .sigma_data = 0.5};
   const auto preconditioning = make_preconditioning(preconditioning_options);
   const DenoisingScoreMatching objective({}, preconditioning_options);
   TrainingState state(make_network(fashion_mnist_network(), {1, 28, 28}, 0), {}, /*seed=*/1,
@@ -76,7 +76,7 @@ void free_estimates(int repetitions) {
 void fisher_level(int repetitions) {
   const auto network = make_network(fashion_mnist_network(), {1, 28, 28}, 0);
   network->eval();
-  const auto preconditioning = make_preconditioning({.name = "edm", .sigma_data = 0.5, .vp = {}});
+  const auto preconditioning = make_preconditioning({.name = "edm", .sigma_data = 0.5});
   PreconditionedDenoiser denoiser(*network, *preconditioning);
   auto rng = make_generator(1, "benchmark");
   const auto x0 = torch::randn({64, 1, 28, 28}, rng);

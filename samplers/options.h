@@ -5,19 +5,36 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/log_sigma_table.h"
 
 namespace halcyon {
 
 /// Spacing of the noise levels; by_sampler takes that of the sampler's registry row.
-enum class GridSpacing { by_sampler, karras, geometric, vp };
+/// `halcyon list grids` says what the others are.
+enum class GridSpacing {
+  by_sampler,
+  karras,
+  geometric,
+  process,
+  vp,
+  leading,
+  linspace,
+  trailing,
+  file
+};
 
-inline constexpr std::array<std::pair<GridSpacing, const char*>, 4> enum_names(GridSpacing) {
+inline constexpr std::array<std::pair<GridSpacing, const char*>, 9> enum_names(GridSpacing) {
   return {{{GridSpacing::by_sampler, "by_sampler"},
            {GridSpacing::karras, "karras"},
            {GridSpacing::geometric, "geometric"},
-           {GridSpacing::vp, "vp"}}};
+           {GridSpacing::process, "process"},
+           {GridSpacing::vp, "vp"},
+           {GridSpacing::leading, "leading"},
+           {GridSpacing::linspace, "linspace"},
+           {GridSpacing::trailing, "trailing"},
+           {GridSpacing::file, "file"}}};
 }
 
 /// The variance of the noise that a DDPM step adds; samplers/ancestral.h has the equations.
@@ -156,6 +173,9 @@ struct SamplerOptions {
   std::string name = "heun";
   int64_t steps = 0;
   GridSpacing grid = GridSpacing::by_sampler;
+  std::string grid_file = {};
+  /// For grid = file: no key, but what is in the file that `grid_file` names.
+  std::optional<std::vector<double>> grid_levels = {};
   double sigma_min = 0;
   double sigma_max = 0;
   double rho = 7;
@@ -178,7 +198,8 @@ struct SamplerOptions {
   static void fields(Self& self, Field&& field) {
     field(self.name, "name", "the sampler; `halcyon list samplers` names them");
     field(self.steps, "steps", "number of noise levels above 0; 0: as suits the sampler");
-    field(self.grid, "grid", "spacing of the noise levels");
+    field(self.grid, "grid", "spacing of the noise levels; `halcyon list grids` explains them");
+    field(self.grid_file, "grid_file", "CSV file with a column sigma, decreasing (grid = file)");
     field(self.sigma_min, "sigma_min", "lowest noise level above 0; 0: that of the model");
     field(self.sigma_max, "sigma_max", "highest noise level; 0: that of the model");
     field(self.rho, "rho", "exponent of the karras grid, > 0");

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "core/noise_grid.h"
 #include "core/registry.h"
 #include "samplers/adaptive_runge_kutta.h"
 #include "samplers/adjusted_langevin.h"
@@ -154,20 +153,8 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {
 
 std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model) {
   const auto& entry = entry_of(options);
-  const double low = options.sigma_min == 0 ? model.sigma_min : options.sigma_min;
-  const double high = options.sigma_max == 0 ? model.sigma_max : options.sigma_max;
-  const int64_t steps = options.steps == 0 ? entry.steps : options.steps;
   const bool by_sampler = options.grid == GridSpacing::by_sampler;
-  switch (by_sampler ? entry.grid : options.grid) {
-    case GridSpacing::geometric:
-      return geometric_grid(low, high, steps);
-    case GridSpacing::vp:
-      return vp_grid(VpSchedule(model.vp), low, high, steps);
-    case GridSpacing::karras:
-    case GridSpacing::by_sampler:
-      break;
-  }
-  return karras_grid(low, high, steps, options.rho);
+  return make_grid(by_sampler ? entry.grid : options.grid, entry.steps, options, model);
 }
 
 }  // namespace halcyon

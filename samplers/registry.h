@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/noise_schedule.h"
+#include "samplers/grid_registry.h"
 #include "samplers/options.h"
 #include "samplers/sampler.h"
 
@@ -29,15 +29,9 @@ const std::vector<SamplerEntry>& sampler_registry();
 /// @throws ConfigError naming the nearest and all known samplers if options.name is none of them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options);
 
-/// The noise levels that a model is meant to be evaluated at, and its VP process for the vp grid.
-struct ModelRange {
-  double sigma_min = 0.002;
-  double sigma_max = 80;
-  VpScheduleOptions vp = {};
-};
-
 /// The noise levels that `options` ask for, ending at 0.
-/// @throws ConfigError unless steps >= 0, 0 < sigma_min < sigma_max and the levels are distinct.
+/// @throws ConfigError unless steps >= 0, 0 < sigma_min < sigma_max and the levels are distinct,
+/// and for options that the grid does not take.
 std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model);
 
 }  // namespace halcyon

@@ -176,7 +176,7 @@ void load_training_checkpoint(const std::string& folder, TrainingState& state) {
 
 ModelRange model_range(const Preconditioning& preconditioning,
                        const PreconditioningOptions& options) {
-  return {preconditioning.sigma_min(), preconditioning.sigma_max(), options.vp};
+  return {preconditioning.sigma_min(), preconditioning.sigma_max(), process_options(options)};
 }
 
 void require_same_recipe(const std::string& folder, const Recipe& now, const std::string& data) {

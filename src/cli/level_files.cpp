@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/error.h"
 #include "data/toy_distribution.h"
+#include "io/atomic_file.h"
 #include "io/csv_reader.h"
 
 namespace halcyon {
@@ -74,8 +76,34 @@ LogSigmaTable load_calibration(const std::string& path) {
   return table;
 }
 
+std::vector<double> load_grid_levels(const std::string& path) {
+  const auto text = read_file(path);
+  const auto table = read_csv(path);
+  const auto at = column_index(table, "sigma", path);
+  if (table.rows.empty() || text.back() != '\n') {
+    throw FileError(
+        fmt::format("'{}': want rows, each with its line end; the last has none", path));
+  }
+  std::vector<double> levels;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const auto* sigma = std::get_if<double>(&table.rows[i][at]);
+    const double below = levels.empty() ? std::numeric_limits<double>::infinity() : levels.back();
+    if (sigma == nullptr || !(0 < *sigma && *sigma < below)) {
+      throw FileError(fmt::format(
+          "'{}', line {}: want a sigma > 0 and < {}, got {} (0 follows the "
+          "last by itself)",
+          path, i + 2, below, sigma == nullptr ? "no number" : fmt::format("{}", *sigma)));
+    }
+    levels.push_back(*sigma);
+  }
+  return levels;
+}
+
 void load_sampler_table(SamplerOptions& options, const std::string& source,
                         const ModelRange& range) {
+  if (options.grid == GridSpacing::file && !options.grid_file.empty()) {
+    options.grid_levels = load_grid_levels(options.grid_file);
+  }
   if (options.variance != ReverseVariance::optimal) return;
   if (!options.fisher.empty()) {
     options.eps_mse = load_level_table(options.fisher, "eps_mse");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/log_sigma_table.h"
 #include "samplers/registry.h"
@@ -16,8 +17,13 @@ LogSigmaTable load_level_table(const std::string& path, const std::string& colum
 /// a fisher_levels.csv does as well.  @throws FileError as above and for a multiplier <= 0.
 LogSigmaTable load_calibration(const std::string& path);
 
-/// Gives sampler.variance = optimal its table of eps_mse: from the file of sampler.fisher, or,
-/// where that is empty and `source` is toy:NAME, the exact one.  Does nothing for other variances.
+/// Column sigma of a CSV file, whose levels decrease strictly and are > 0.
+/// @throws FileError naming file, line, what was found and wanted.
+std::vector<double> load_grid_levels(const std::string& path);
+
+/// What the options of a sampler name files for.  sampler.grid = file gets its levels from
+/// sampler.grid_file.  sampler.variance = optimal gets its table of eps_mse from the file of
+/// sampler.fisher, or, where that is empty and `source` is toy:NAME, the exact one.
 /// @throws FileError as above.
 void load_sampler_table(SamplerOptions& options, const std::string& source,
                         const ModelRange& range);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 
@@ -45,6 +46,24 @@ void print_samplers() {
   fmt::print("{}", to_text(table));
 }
 
+void print_preconditionings() {
+  print_rows(preconditioning_registry());
+  fmt::print("  and what each goes with, as preconditioning.process, the first by itself:\n");
+  for (const auto& entry : preconditioning_registry()) {
+    fmt::print("  {:<18} {}\n", entry.name, fmt::join(entry.processes, ", "));
+  }
+}
+
+void print_processes() {
+  print_rows(noise_process_registry());
+  fmt::print("  and their noise levels and the prior of x_t that sampling starts from:\n");
+  for (const auto& entry : noise_process_registry()) {
+    const auto process = make_noise_process({.name = entry.name});
+    fmt::print("  {:<18} sigma {:.4g} to {:.4g}, N(0, {:.4g}^2 I)\n", entry.name,
+               process->sigma_min(), process->sigma_max(), process->prior_std());
+  }
+}
+
 struct Catalogue {
   const char* name;
   const char* summary;
@@ -55,7 +74,9 @@ const std::vector<Catalogue>& catalogues() {
   static const std::vector<Catalogue> entries = {
       {"samplers", "sampler.name", print_samplers},
       {"models", "model.name", [] { print_rows(model_registry()); }},
-      {"preconditionings", "preconditioning.name", [] { print_rows(preconditioning_registry()); }},
+      {"preconditionings", "preconditioning.name", print_preconditionings},
+      {"processes", "preconditioning.process", print_processes},
+      {"grids", "sampler.grid", [] { print_rows(grid_registry()); }},
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
       {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
@@ -77,7 +98,9 @@ int list_command(const Arguments& arguments) {
   const auto names = OptionSet(command).read_command_line(arguments);
   if (command.common.help) {
     fmt::print(
-        "usage: halcyon list [samplers|models|preconditionings|datasets|toys|fisher|bench ...]\n{}",
+        "usage: halcyon list "
+        "[samplers|models|preconditionings|processes|grids|datasets|toys|fisher|"
+        "bench ...]\n{}",
         help);
     return 0;
   }

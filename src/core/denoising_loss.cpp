@@ -12,7 +12,11 @@ namespace halcyon {
 
 DenoisingScoreMatching::DenoisingScoreMatching(const LossOptions& options,
                                                const PreconditioningOptions& preconditioning)
-    : options_(options), sigma_data_(preconditioning.sigma_data), schedule_(preconditioning.vp) {
+    : options_(options),
+      sigma_data_(preconditioning.sigma_data),
+      preconditioning_(make_preconditioning(preconditioning)),
+      process_(make_noise_process(process_options(preconditioning))),
+      vp_(preconditioning.noise.vp) {
   if (!(options.p_std > 0) || !std::isfinite(options.p_std) || !std::isfinite(options.p_mean)) {
     throw ConfigError(fmt::format("loss: want a finite p_mean and p_std > 0, got {} and {}",
                                   options.p_mean, options.p_std));
@@ -22,21 +26,19 @@ DenoisingScoreMatching::DenoisingScoreMatching(const LossOptions& options,
         fmt::format("preconditioning.sigma_data: loss.weighting = edm wants a number > 0, got {}",
                     sigma_data_));
   }
-  const auto made = make_preconditioning(preconditioning);
-  sigma_min_ = made->sigma_min();
-  sigma_max_ = made->sigma_max();
 }
 
 torch::Tensor DenoisingScoreMatching::quantile(const torch::Tensor& u) const {
   switch (options_.distribution) {
     case SigmaDistribution::lognormal:
       return (options_.p_mean + options_.p_std * std::numbers::sqrt2 * (2 * u - 1).erfinv()).exp();
-    case SigmaDistribution::vp: {
-      const auto timesteps = static_cast<double>(schedule_.alpha_bar().size());
-      return schedule_.sigma((timesteps * u).floor());
-    }
+    case SigmaDistribution::process:
+      return process_->training_sigma(u);
+    case SigmaDistribution::vp:
+      return vp_.training_sigma(u);
     case SigmaDistribution::log_uniform:
-      return sigma_min_ * (u * std::log(sigma_max_ / sigma_min_)).exp();
+      return process_->sigma_min() *
+             (u * std::log(process_->sigma_max() / process_->sigma_min())).exp();
   }
   TORCH_CHECK(false, "unreachable");
 }
@@ -65,13 +67,20 @@ DenoisingLoss DenoisingScoreMatching::loss(Denoiser& denoiser, const torch::Tens
   const auto noise = torch::randn(x0.sizes(), rng, x0.options());
   const auto denoised = denoiser.denoise(x0 + per_sample(sigma, x0) * noise, sigma);
   const auto error = (denoised - x0).square().flatten(1).mean(1);
+  return {sigma, error, weighted(error, sigma), noise, denoised};
+}
+
+torch::Tensor DenoisingScoreMatching::weighted(const torch::Tensor& error,
+                                               const torch::Tensor& sigma) const {
   switch (options_.weighting) {
+    case LossWeighting::network:
+      return error / preconditioning_->scaling(sigma).c_out.square();
     case LossWeighting::edm:
-      return {sigma, error, (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error, noise, denoised};
+      return (sigma.pow(-2) + std::pow(sigma_data_, -2)) * error;
     case LossWeighting::epsilon:
-      return {sigma, error, error / sigma.square(), noise, denoised};
+      return error / sigma.square();
     case LossWeighting::x0:
-      return {sigma, error, error, noise, denoised};
+      return error;
   }
   TORCH_CHECK(false, "unreachable");
 }

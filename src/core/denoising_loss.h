@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "core/adaptive_noise.h"
@@ -12,20 +13,22 @@
 namespace halcyon {
 
 /// How the noise level of a training sample is drawn.
-enum class SigmaDistribution { lognormal, vp, log_uniform };
+enum class SigmaDistribution { lognormal, process, vp, log_uniform };
 
-inline constexpr std::array<std::pair<SigmaDistribution, const char*>, 3> enum_names(
+inline constexpr std::array<std::pair<SigmaDistribution, const char*>, 4> enum_names(
     SigmaDistribution) {
   return {{{SigmaDistribution::lognormal, "lognormal"},
+           {SigmaDistribution::process, "process"},
            {SigmaDistribution::vp, "vp"},
            {SigmaDistribution::log_uniform, "log_uniform"}}};
 }
 
 /// How the squared error of the score counts at each noise level.
-enum class LossWeighting { edm, epsilon, x0 };
+enum class LossWeighting { network, edm, epsilon, x0 };
 
-inline constexpr std::array<std::pair<LossWeighting, const char*>, 3> enum_names(LossWeighting) {
-  return {{{LossWeighting::edm, "edm"},
+inline constexpr std::array<std::pair<LossWeighting, const char*>, 4> enum_names(LossWeighting) {
+  return {{{LossWeighting::network, "network"},
+           {LossWeighting::edm, "edm"},
            {LossWeighting::epsilon, "epsilon"},
            {LossWeighting::x0, "x0"}}};
 }
@@ -41,8 +44,10 @@ struct LossOptions {
   static void fields(Self& self, Field&& field) {
     field(
         self.distribution, "distribution",
-        "how sigma is drawn: lognormal (EDM), vp (uniform in t of the VP process) or log_uniform");
-    field(self.weighting, "weighting", "lambda(sigma) of the score error");
+        "how sigma is drawn: lognormal (EDM; logit-normal t of flow), process (uniform in its t), "
+        "vp (in that of the discrete VP process) or log_uniform");
+    field(self.weighting, "weighting",
+          "lambda(sigma) of the score error; network: the plain squared error of what it predicts");
     field(self.p_mean, "p_mean", "mean of ln sigma (lognormal)");
     field(self.p_std, "p_std", "standard deviation of ln sigma (lognormal), > 0");
     AdaptiveNoiseOptions::fields(self.adaptive, field);
@@ -68,10 +73,15 @@ struct DenoisingLoss {
 ///     edm      1 / sigma^2 + 1 / sigma_data^2   (Karras et al. 2022, Table 1)
 ///     epsilon  1 / sigma^2                      (Ho et al. 2020, L_simple)
 ///     x0       1
+///     network  1 / c_out^2: |D - x_0|^2 = c_out^2 |F - its target|^2, so that the network is held
+///              against its own target, as L_simple and flow matching (|F - (n - x_0)|^2) do
+///
+/// lognormal with p_mean m and p_std s is, in the t of flow, logit t ~ N(m, s^2), since sigma =
+/// t / (1 - t): the logit-normal distribution of Esser et al. 2024 (m = 0, s = 1).
 class DenoisingScoreMatching {
  public:
-  /// `preconditioning` bounds sigma for log_uniform; `vp` is the process of distribution = vp.
-  /// @throws ConfigError unless p_std > 0.
+  /// `preconditioning` has the process, whose levels bound log_uniform.
+  /// @throws ConfigError unless p_std > 0, and as make_preconditioning().
   DenoisingScoreMatching(const LossOptions& options, const PreconditioningOptions& preconditioning);
 
   /// [count] noise levels on `like`'s device and type: sigma_at() of draw_uniform().
@@ -88,14 +98,17 @@ class DenoisingScoreMatching {
   DenoisingLoss loss(Denoiser& denoiser, const torch::Tensor& x0, const torch::Tensor& sigma,
                      at::Generator& rng) const;
 
+  /// The denoising errors [B] at the levels sigma [B] as the objective counts them.
+  torch::Tensor weighted(const torch::Tensor& error, const torch::Tensor& sigma) const;
+
  private:
   torch::Tensor quantile(const torch::Tensor& u) const;
 
   LossOptions options_;
   double sigma_data_;
-  double sigma_min_;
-  double sigma_max_;
-  VpSchedule schedule_;
+  std::unique_ptr<Preconditioning> preconditioning_;
+  std::unique_ptr<NoiseProcess> process_;
+  VpSchedule vp_;
 };
 
 }  // namespace halcyon

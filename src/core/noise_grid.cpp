@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/require.h"
 
 namespace halcyon {
 namespace {
@@ -57,16 +58,64 @@ std::vector<double> geometric_grid(double sigma_min, double sigma_max, int64_t s
   return grid(steps, [&](double u) { return sigma_max * std::pow(sigma_min / sigma_max, u); });
 }
 
-std::vector<double> vp_grid(const VpSchedule& schedule, double sigma_min, double sigma_max,
-                            int64_t steps) {
+std::vector<double> process_grid(const NoiseProcess& process, double sigma_min, double sigma_max,
+                                 int64_t steps) {
   check_range(sigma_min, sigma_max, steps);
   const auto time = [&](double sigma) {
-    return schedule.time(torch::tensor(sigma, torch::kFloat64)).item<double>();
+    return process.time(torch::tensor(sigma, torch::kFloat64)).item<double>();
   };
   const double from = time(sigma_max);
   const double to = time(sigma_min);
   return grid(steps, [&](double u) {
-    return schedule.sigma(torch::tensor(from + u * (to - from), torch::kFloat64)).item<double>();
+    return process.sigma(torch::tensor(from + u * (to - from), torch::kFloat64)).item<double>();
+  });
+}
+
+std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timesteps, int64_t steps) {
+  require_option(1 <= steps && steps <= timesteps, "sampler.steps",
+                 "1 .. preconditioning.timesteps for this sampler.grid", steps);
+  const auto count = static_cast<double>(steps);
+  const auto all = static_cast<double>(timesteps);
+  std::vector<double> times;
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto k = static_cast<double>(i);
+    switch (spacing) {
+      case TimestepSpacing::leading:
+        times.push_back((count - 1 - k) * std::floor(all / count));
+        break;
+      case TimestepSpacing::linspace:
+        times.push_back(steps == 1 ? all - 1
+                                   : std::nearbyint((count - 1 - k) * ((all - 1) / (count - 1))));
+        break;
+      case TimestepSpacing::trailing:
+        times.push_back(std::nearbyint(all - k * (all / count)) - 1);
+        break;
+    }
+  }
+  return times;
+}
+
+std::vector<double> timestep_grid(const VpSchedule& schedule, TimestepSpacing spacing,
+                                  int64_t steps) {
+  const auto timesteps = static_cast<int64_t>(schedule.alpha_bar().size());
+  const auto times = spaced_timesteps(spacing, timesteps, steps);
+  const auto sigmas = schedule.sigma(torch::tensor(times, torch::kFloat64));
+  std::vector<double> levels(sigmas.data_ptr<double>(), sigmas.data_ptr<double>() + steps);
+  levels.push_back(0);
+  return levels;
+}
+
+std::vector<double> resampled_grid(const std::vector<double>& levels, int64_t steps) {
+  TORCH_CHECK(!levels.empty(), "no levels");
+  require_option(0 <= steps && steps <= kMostSteps, "sampler.steps", "0 .. 1000000", steps);
+  const size_t last = levels.size() - 1;
+  if (steps == 0) steps = static_cast<int64_t>(levels.size());
+  return grid(steps, [&](double u) {
+    const double at = u * static_cast<double>(last);
+    const auto left = static_cast<size_t>(at);
+    const double fraction = at - static_cast<double>(left);
+    if (fraction == 0) return levels[left];
+    return levels[left] * std::pow(levels[left + 1] / levels[left], fraction);
   });
 }
 

@@ -12,14 +12,15 @@
 namespace halcyon {
 namespace {
 
-std::vector<double> linear_betas(const VpScheduleOptions& options) {
-  std::vector<double> betas;
-  const auto last = static_cast<double>(options.timesteps - 1);
-  for (int64_t t = 0; t < options.timesteps; ++t) {
-    betas.push_back(options.beta_start +
-                    (options.beta_end - options.beta_start) * static_cast<double>(t) / last);
+/// f(from), ..., f(to) at `count` even places.
+template <class F>
+std::vector<double> evenly(double from, double to, int64_t count, F&& f) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < count; ++i) {
+    values.push_back(
+        f(from + (to - from) * static_cast<double>(i) / static_cast<double>(count - 1)));
   }
-  return betas;
+  return values;
 }
 
 std::vector<double> cosine_betas(int64_t timesteps) {
@@ -34,9 +35,56 @@ std::vector<double> cosine_betas(int64_t timesteps) {
   return betas;
 }
 
+std::vector<double> betas_of(const VpScheduleOptions& options) {
+  const double start = options.beta_start;
+  const double end = options.beta_end;
+  const int64_t count = options.timesteps;
+  switch (options.beta) {
+    case BetaSchedule::linear:
+      return evenly(start, end, count, [](double beta) { return beta; });
+    case BetaSchedule::scaled_linear:
+      return evenly(std::sqrt(start), std::sqrt(end), count,
+                    [](double root) { return root * root; });
+    case BetaSchedule::cosine:
+      return cosine_betas(count);
+    case BetaSchedule::sigmoid:
+      return evenly(-6, 6, count,
+                    [&](double z) { return start + (end - start) / (1 + std::exp(-z)); });
+  }
+  TORCH_CHECK(false, "unreachable");
+}
+
+void rescale_to_zero_snr(std::vector<double>& log_alpha_bar) {
+  constexpr double kLeastHalf = 0x1p-24;
+  const double first = std::exp(0.5 * log_alpha_bar.front());
+  const double last = std::exp(0.5 * log_alpha_bar.back());
+  log_alpha_bar.pop_back();
+  for (auto& value : log_alpha_bar) {
+    value = 2 * std::log((std::exp(0.5 * value) - last) * first / (first - last));
+  }
+  log_alpha_bar.push_back(std::min(std::log(kLeastHalf), log_alpha_bar.back() - std::log(4)));
+}
+
+std::vector<double> log_alpha_bars(const VpScheduleOptions& options) {
+  check_options(options);
+  std::vector<double> values;
+  double log_alpha_bar = 0;
+  for (const double beta : betas_of(options)) values.push_back(log_alpha_bar += std::log1p(-beta));
+  if (options.zero_terminal_snr) rescale_to_zero_snr(values);
+  return values;
+}
+
+double log_sigma_of(double log_alpha_bar) { return 0.5 * std::log(std::expm1(-log_alpha_bar)); }
+
+NoiseProcess::Range range_of(const VpScheduleOptions& options) {
+  const auto values = log_alpha_bars(options);
+  return {0, static_cast<double>(values.size() - 1), std::exp(log_sigma_of(values.front())),
+          std::exp(log_sigma_of(values.back()))};
+}
+
 }  // namespace
 
-VpSchedule::VpSchedule(const VpScheduleOptions& options) {
+void check_options(const VpScheduleOptions& options) {
   const bool ordered = 0 < options.beta_start && options.beta_start <= options.beta_end;
   constexpr int64_t kMostTimesteps = 1'000'000;
   const bool counted = 2 <= options.timesteps && options.timesteps <= kMostTimesteps;
@@ -46,40 +94,39 @@ VpSchedule::VpSchedule(const VpScheduleOptions& options) {
                     "beta_end < 1, got {}, {} and {}",
                     options.timesteps, options.beta_start, options.beta_end));
   }
-  const auto betas = options.beta == BetaSchedule::linear ? linear_betas(options)
-                                                          : cosine_betas(options.timesteps);
+}
+
+VpSchedule::VpSchedule(const VpScheduleOptions& options) : NoiseProcess(range_of(options)) {
   std::vector<double> log_sigma;
-  double log_alpha_bar = 0;
-  for (const double beta : betas) {
-    log_alpha_bar += std::log1p(-beta);
-    alpha_bar_.push_back(std::exp(log_alpha_bar));
-    log_sigma.push_back(0.5 * std::log(std::expm1(-log_alpha_bar)));
+  for (const double value : log_alpha_bars(options)) {
+    alpha_bar_.push_back(std::exp(value));
+    log_sigma.push_back(log_sigma_of(value));
   }
   log_sigma_ = torch::tensor(log_sigma, torch::kFloat64);
 }
 
-double VpSchedule::sigma_min() const { return std::exp(log_sigma_[0].item<double>()); }
-
-double VpSchedule::sigma_max() const { return std::exp(log_sigma_[-1].item<double>()); }
-
-torch::Tensor VpSchedule::sigma(const torch::Tensor& t) const {
-  const auto table = log_sigma_.to(t.device());
-  const auto time = t.to(torch::kFloat64).clamp(0, static_cast<double>(table.size(0) - 1));
-  const auto left = time.floor().clamp_max(static_cast<double>(table.size(0) - 2));
-  const auto index = left.to(torch::kInt64);
-  const auto low = table.index({index});
-  return (low + (time - left) * (table.index({index + 1}) - low)).exp().to(t.scalar_type());
+torch::Tensor VpSchedule::scale(const torch::Tensor& sigma) const {
+  return (1 + sigma.square()).rsqrt();
 }
 
-torch::Tensor VpSchedule::time(const torch::Tensor& sigma) const {
+torch::Tensor VpSchedule::sigma_at(const torch::Tensor& t) const {
+  const auto table = log_sigma_.to(t.device());
+  const auto left = t.floor().clamp_max(static_cast<double>(table.size(0) - 2));
+  const auto index = left.to(torch::kInt64);
+  const auto low = table.index({index});
+  return (low + (t - left) * (table.index({index + 1}) - low)).exp();
+}
+
+torch::Tensor VpSchedule::time_at(const torch::Tensor& sigma) const {
   const auto table = log_sigma_.to(sigma.device());
-  const auto log_sigma = sigma.to(torch::kFloat64).log();
+  const auto log_sigma = sigma.log();
   const auto index = (torch::searchsorted(table, log_sigma) - 1).clamp(0, table.size(0) - 2);
   const auto low = table.index({index});
-  const auto fraction = (log_sigma - low) / (table.index({index + 1}) - low);
-  return (index + fraction)
-      .clamp(0, static_cast<double>(table.size(0) - 1))
-      .to(sigma.scalar_type());
+  return index + (log_sigma - low) / (table.index({index + 1}) - low);
+}
+
+torch::Tensor VpSchedule::training_time(const torch::Tensor& u) const {
+  return (static_cast<double>(log_sigma_.size(0)) * u).floor();
 }
 
 }  // namespace halcyon

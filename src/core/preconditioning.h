@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/denoiser.h"
-#include "core/noise_schedule.h"
+#include "core/process_registry.h"
 #include "core/score_network.h"
 
 namespace halcyon {
@@ -17,8 +17,8 @@ struct Scaling {
   torch::Tensor c_skip, c_out, c_in, c_noise;
 };
 
-/// What a network predicts, as a value: epsilon-, v- and x0-prediction differ in their scalings
-/// only.  Immutable.
+/// What a network predicts, and of which noise process, as a value: parametrisations differ in
+/// their scalings only.  Immutable.
 class Preconditioning {
  public:
   virtual ~Preconditioning() = default;
@@ -34,27 +34,35 @@ class Preconditioning {
 struct PreconditioningOptions {
   std::string name = "edm";
   double sigma_data = 0;
-  VpScheduleOptions vp;
+  NoiseProcessOptions noise = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
-    field(self.name, "name", "what the network predicts: edm, epsilon, v or x0");
+    field(self.name, "name", "what the network predicts: edm, epsilon, v, x0, score or velocity");
     field(self.sigma_data, "sigma_data",
           "standard deviation of the data, in model units (edm); 0: measured from the data");
-    VpScheduleOptions::fields(self.vp, field);
+    NoiseProcessOptions::fields(self.noise, field);
   }
 };
 
 struct PreconditioningEntry {
-  const char* name;     ///< as written in configs
-  const char* summary;  ///< one line for `halcyon list preconditionings`
+  const char* name;                    ///< as written in configs
+  const char* summary;                 ///< one line for `halcyon list preconditionings`
+  std::vector<std::string> processes;  ///< the noise processes it goes with, auto's first
+  const char* reason;                  ///< why it goes with no other
   std::unique_ptr<Preconditioning> (*make)(const PreconditioningOptions&);
 };
 
 /// Every parametrisation the toolkit has, in the order they are listed to users.
 const std::vector<PreconditioningEntry>& preconditioning_registry();
 
-/// @throws ConfigError for an unknown name or a sigma_data that is not > 0.
+/// options.noise with the process that `auto` stands for.
+/// @throws ConfigError naming the keys for an unknown name, or a process that the parametrisation
+/// does not go with.
+NoiseProcessOptions process_options(const PreconditioningOptions& options);
+
+/// @throws ConfigError as process_options() and make_noise_process(), or for a sigma_data that is
+/// not > 0.
 std::unique_ptr<Preconditioning> make_preconditioning(const PreconditioningOptions& options);
 
 /// A network and its preconditioning as a Denoiser.  `label` goes to the network: [B], or [1] for

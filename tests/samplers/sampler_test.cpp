@@ -124,7 +124,8 @@ TEST_CASE("the vp grid is that of the model's own process", "[sampler][oracle]")
   const VpSchedule schedule(cosine);
   auto options = named("ddpm");
   options.steps = 1000;
-  const auto grid = make_grid(options, {schedule.sigma_min(), schedule.sigma_max(), cosine});
+  const auto grid =
+      make_grid(options, {schedule.sigma_min(), schedule.sigma_max(), {.vp = cosine}});
   const double alpha_bar = schedule.alpha_bar()[500];
   REQUIRE_THAT(grid[999 - 500], WithinRel(std::sqrt(1 / alpha_bar - 1), 1e-8));
 }
