@@ -189,7 +189,8 @@ TEST_CASE("losses are those of EDM's code", "[core][golden]") {
       loss.weighting = each;
       const DenoisingScoreMatching objective(loss, options);
       const auto got = objective.weighted(error.flatten(1).mean(1), sigma);
-      REQUIRE(torch::allclose(got, want.at("loss").flatten(1).mean(1), 1e-10, 0));
+      // Their weight is a float32.
+      REQUIRE(torch::allclose(got, want.at("loss").flatten(1).mean(1), 1.2e-7, 0));
     }
   }
 }
