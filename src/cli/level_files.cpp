@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "data/toy_distribution.h"
@@ -72,6 +73,12 @@ LogSigmaTable load_calibration(const std::string& path) {
     }
   }
   return table;
+}
+
+std::string fingerprint(const LogSigmaTable& table) {
+  double sum = 0;
+  for (const auto& point : table.points()) sum += point.value * std::log(point.sigma);
+  return fmt::format("{:.10g}", sum);
 }
 
 void load_sampler_table(SamplerOptions& options, const std::string& source,

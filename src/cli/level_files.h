@@ -16,6 +16,9 @@ LogSigmaTable load_level_table(const std::string& path, const std::string& colum
 /// a fisher_levels.csv does as well.  @throws FileError as above and for a multiplier <= 0.
 LogSigmaTable load_calibration(const std::string& path);
 
+/// A number that tells the points of one table from those of another, as text.
+std::string fingerprint(const LogSigmaTable& table);
+
 /// Gives sampler.variance = optimal its table of eps_mse: from the file of sampler.fisher, or,
 /// where that is empty and `source` is toy:NAME, the exact one.  Does nothing for other variances.
 /// @throws FileError as above.
