@@ -63,7 +63,8 @@ struct SampleCommand {
 /// All that the images depend on, so that a stopped run goes on only as it began.
 Json identity(SampleCommand& command, const Model& model) {
   Json identity;
-  for (const auto& option : OptionSet(command).options()) {
+  const OptionSet set(command);
+  for (const auto& option : set.options()) {
     const bool elsewhere = option.key == "checkpoint" && model.network != nullptr;
     const bool free = option.key == "help" || option.key == "out" || option.key == "batch" ||
                       option.key == "run.threads";
