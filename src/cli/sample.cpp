@@ -110,6 +110,7 @@ Json summary(const SampleCommand& command, const Model& model, const SampleStrea
 /// Draws what is not there yet and puts it in place.
 void draw(const SampleCommand& command, const Model& model, Denoiser& denoiser,
           torch::Device device, SampleStream& stream) {
+  stream.open();
   const auto& shape = model.shape;
   auto batch = stream.progress().batch;
   if (batch == 0) {
@@ -187,7 +188,7 @@ int sample_command(const Arguments& arguments) {
                interrupted.signal, stream.progress().done, command.count);
     return 128 + interrupted.signal;
   }
-  fmt::print("{} images, {:g} NFE each, {:.1f} s: {}\n", command.count, stream.nfe(),
+  fmt::print("{} images, {:g} NFE each, {:.1f} s: {}\n", command.count, stream.nfe().get<double>(),
              stream.progress().seconds, stream.grid_path());
   return 0;
 }

@@ -96,7 +96,6 @@ void SampleStream::open() {
 }
 
 void SampleStream::run(int64_t batch, Denoiser& denoiser, const Draw& draw) {
-  open();
   auto progress = state_.progress();
   progress.batch = batch;
   state_.save(progress);
@@ -127,8 +126,10 @@ void SampleStream::write_batches(Denoiser& denoiser, const Draw& draw) {
   writer.finish();
 }
 
-double SampleStream::nfe() const {
-  return static_cast<double>(progress().evaluations) / static_cast<double>(options_.count);
+nlohmann::ordered_json SampleStream::nfe() const {
+  const auto sum = progress().evaluations;
+  if (sum % options_.count == 0) return sum / options_.count;
+  return static_cast<double>(sum) / static_cast<double>(options_.count);
 }
 
 void SampleStream::finish(const nlohmann::ordered_json& summary) {

@@ -45,13 +45,16 @@ class SampleStream {
   const StreamProgress& progress() const { return state_.progress(); }
   bool resumed() const { return state_.resumed(); }
 
-  /// Draws the images that are not there yet, `batch` at a time.
+  /// Makes the place for the images.  @throws FileError
+  void open();
+
+  /// Draws the images that are not there yet, `batch` at a time; after open().
   /// @throws Interrupted; NonFiniteError naming the image and the seed; FileError.  What was
   /// finished by then stays.
   void run(int64_t batch, Denoiser& denoiser, const Draw& draw);
 
-  /// Network evaluations per image.
-  double nfe() const;
+  /// Network evaluations per image: a whole number unless batches differ.
+  nlohmann::ordered_json nfe() const;
 
   /// Writes grid and summary, puts all files in place, and ends the stream.
   void finish(const nlohmann::ordered_json& summary);
@@ -59,7 +62,6 @@ class SampleStream {
   std::string grid_path() const;
 
  private:
-  void open();
   void write_batches(Denoiser& denoiser, const Draw& draw);
   std::string summary_path() const;
 

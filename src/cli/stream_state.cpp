@@ -26,7 +26,8 @@ StreamProgress read_progress(const Json& there) {
 StreamState::StreamState(std::string path, Json options, int64_t batch)
     : path_(std::move(path)), options_(std::move(options)) {
   progress_.batch = batch;
-  if (!std::filesystem::exists(path_)) return;
+  std::error_code ignored;  // who cannot look there is told so when writing
+  if (!std::filesystem::exists(path_, ignored)) return;
   const auto there = Json::parse(read_file(path_), nullptr, /*allow_exceptions=*/false);
   try {
     progress_ = read_progress(there);
