@@ -16,10 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Ten batches, each of which takes a tenth of a second.
+/// Ten batches, of some hundredths of a second each.
 const char* const kSlow =
     "sample --checkpoint toy:lowrank --count 30 --batch 3 --seed 4 --sampler.name ddpm "
-    "--sampler.steps 500 --run.threads 1 ";
+    "--sampler.steps 200 --run.threads 1 ";
 
 std::string succeeds(const std::string& arguments) {
   const auto outcome = run_program(arguments);
@@ -112,7 +112,7 @@ TEST_CASE("an unfinished stream of other options is refused by the option", "[cl
   refused(" --seed 5", "seed: found '4', wanted '5'");
   refused(" --count 40", "count: found '30', wanted '40'");
   refused(" --batch 4", "batch: found 3, wanted 4");
-  refused(" --sampler.steps 20", "sampler.steps: found '500', wanted '20'");
+  refused(" --sampler.steps 20", "sampler.steps: found '200', wanted '20'");
   refused(" --checkpoint toy:mixture", "checkpoint: found 'toy:lowrank', wanted 'toy:mixture'");
   REQUIRE(contents(dir / "s") == before);
   spill(dir / "s/unfinished.json", "{");
