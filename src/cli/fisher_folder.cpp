@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -30,12 +29,8 @@ Json identity(const FisherJob& job) {
                    {"seed", job.options.use.seed}};
   if (job.model.network) identity["network"] = network_fingerprint(*job.model.network);
   if (!job.options.calibration.empty()) {
-    double sum = 0;  // tells files of one name apart
     const auto table = load_calibration(job.options.calibration);
-    for (const auto& point : table.points()) {
-      sum += point.value * std::log(point.sigma);
-    }
-    identity["calibration"] = fmt::format("{} ({:.10g})", job.options.calibration, sum);
+    identity["calibration"] = fmt::format("{} ({})", job.options.calibration, fingerprint(table));
   }
   return identity;
 }

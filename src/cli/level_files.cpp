@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/error.h"
@@ -97,6 +98,12 @@ std::vector<double> load_grid_levels(const std::string& path) {
     levels.push_back(*sigma);
   }
   return levels;
+}
+
+std::string fingerprint(const LogSigmaTable& table) {
+  double sum = 0;
+  for (const auto& point : table.points()) sum += point.value * std::log(point.sigma);
+  return fmt::format("{:.10g}", sum);
 }
 
 void load_sampler_table(SamplerOptions& options, const std::string& source,

@@ -21,6 +21,9 @@ LogSigmaTable load_calibration(const std::string& path);
 /// @throws FileError naming file, line, what was found and wanted.
 std::vector<double> load_grid_levels(const std::string& path);
 
+/// A number that tells the points of one table from those of another, as text.
+std::string fingerprint(const LogSigmaTable& table);
+
 /// What the options of a sampler name files for.  sampler.grid = file gets its levels from
 /// sampler.grid_file.  sampler.variance = optimal gets its table of eps_mse from the file of
 /// sampler.fisher, or, where that is empty and `source` is toy:NAME, the exact one.

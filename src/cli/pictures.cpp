@@ -25,8 +25,13 @@ torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
 }
 
 void write_sample_grid(const std::string& path, const torch::Tensor& x) {
-  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(x.size(0)))));
-  write_png(path, image_grid(to_pixels(x), columns, /*padding=*/2, enlargement(x.size(2))));
+  write_pixel_grid(path, to_pixels(x));
+}
+
+void write_pixel_grid(const std::string& path, const torch::Tensor& pixels) {
+  const auto count = static_cast<double>(pixels.size(0));
+  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(count)));
+  write_png(path, image_grid(pixels, columns, /*padding=*/2, enlargement(pixels.size(2))));
 }
 
 void write_denoising_picture(const std::string& path, Denoiser& denoiser, const torch::Tensor& x0,

@@ -19,6 +19,8 @@ torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
 
 /// Images in model units as one picture, about square, enlarged if they are small.
 void write_sample_grid(const std::string& path, const torch::Tensor& x);
+/// The same of uint8 pixels.
+void write_pixel_grid(const std::string& path, const torch::Tensor& pixels);
 
 /// The denoising picture: the first images of x0 [N, C, H, W] at rising noise levels, noisy above
 /// what the denoiser makes of them.

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include "core/error.h"
 
@@ -16,6 +17,8 @@ namespace halcyon {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* kTemporary = ".tmp-";
 
 [[noreturn]] void fail(const char* action, const std::string& path) {
   throw FileError(fmt::format("cannot {} {}: {}", action, path, std::strerror(errno)));
@@ -45,7 +48,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(destination(path)) {
   static std::atomic<int> counter = 0;
   // A killed process may have left a name behind, and process ids come again.
   do {
-    temporary_ = fmt::format("{}/.tmp-{}-{}", directory_of(path_), ::getpid(), counter++);
+    temporary_ = fmt::format("{}/{}{}-{}", directory_of(path_), kTemporary, ::getpid(), counter++);
     file_ =
         FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   } while (file_.get() < 0 && errno == EEXIST);
@@ -98,6 +101,41 @@ void write_fully(const FileDescriptor& file, std::string_view bytes, const std::
       fail("write", path);
     }
   }
+}
+
+void read_fully(const FileDescriptor& file, std::string& bytes, const std::string& path) {
+  for (size_t done = 0; done < bytes.size();) {
+    const auto count = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (count == 0) throw FileError(fmt::format("cannot read {}: it is cut short", path));
+    if (count < 0 && errno != EINTR) fail("read", path);
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+}
+
+void move_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("write", to);
+  sync_directory(directory_of(to));
+}
+
+void remove_all(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw FileError(fmt::format("cannot remove {}: {}", path, error.message()));
+}
+
+void remove_temporaries(const std::string& folder) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().rfind(kTemporary, 0) == 0) found.push_back(entry.path());
+  }
+  if (error) throw FileError(fmt::format("cannot read {}: {}", folder, error.message()));
+  for (const auto& path : found) remove_all(path);
+}
+
+void require_file_place(const std::string& path) {
+  make_directory(directory_of(path));
+  destination(path);
 }
 
 void sync_directory(const std::string& directory) {

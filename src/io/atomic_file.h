@@ -43,6 +43,24 @@ std::string read_file(const std::string& path);
 /// Writes all of `bytes` to an open descriptor; `path` is for the message.  @throws FileError
 void write_fully(const FileDescriptor& file, std::string_view bytes, const std::string& path);
 
+/// Fills all of `bytes` from an open descriptor; `path` is for the message.  @throws FileError,
+/// also for a file that ends before
+void read_fully(const FileDescriptor& file, std::string& bytes, const std::string& path);
+
+/// Renames a file, in place of one that may be there, and makes the new name durable; both are on
+/// one file system.  @throws FileError
+void move_file(const std::string& from, const std::string& to);
+
+/// Removes a file or a folder with all that is in it, if it is there.  @throws FileError
+void remove_all(const std::string& path);
+
+/// Removes what killed processes left of AtomicFiles in `folder`, where no other one may be
+/// writing.  @throws FileError
+void remove_temporaries(const std::string& folder);
+
+/// Makes the folder for a file `path`.  @throws FileError if what is there is no regular file
+void require_file_place(const std::string& path);
+
 /// Makes the folder `path` and its parents, if they are not there.  @throws FileError
 void make_directory(const std::string& path);
 

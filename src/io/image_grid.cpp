@@ -43,6 +43,18 @@ void write_png(const std::string& path, const torch::Tensor& image) {
                         Durability::process);
 }
 
+torch::Tensor read_png_pixels(const std::string& path) {
+  auto bytes = read_file(path);
+  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
+  const auto picture = bytes.empty() ? cv::Mat() : cv::imdecode(encoded, cv::IMREAD_UNCHANGED);
+  if (picture.empty() || picture.depth() != CV_8U) {
+    throw FileError(fmt::format("{} is not a PNG picture of 8 bits", path));
+  }
+  const auto pixels = torch::from_blob(
+      picture.data, {picture.rows, picture.cols, picture.channels()}, torch::kUInt8);
+  return pixels.permute({2, 0, 1}).flip(0).contiguous();  // OpenCV gives BGR
+}
+
 torch::Tensor image_grid(const torch::Tensor& images, int64_t columns, int64_t padding,
                          int64_t scale) {
   TORCH_CHECK(columns > 0 && padding >= 0, "image_grid wants columns > 0 and padding >= 0");

@@ -14,6 +14,10 @@ namespace halcyon {
 /// Writes one picture [C, H, W] as PNG, atomically.  @throws FileError
 void write_png(const std::string& path, const torch::Tensor& image);
 
+/// The pixels that write_png() wrote: uint8 [C, H, W], gray or RGB.  @throws FileError if the file
+/// cannot be read or is no picture
+torch::Tensor read_png_pixels(const std::string& path);
+
 /// Images [N, C, H, W] side by side, row by row, as one picture.  `scale` repeats every pixel,
 /// so that small images can be looked at; `padding` is the gap around the images, in its pixels.
 torch::Tensor image_grid(const torch::Tensor& images, int64_t columns, int64_t padding = 2,
