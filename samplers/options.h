@@ -160,7 +160,7 @@ struct PredictorCorrectorOptions {
   }
 };
 
-struct OdeOptions {
+struct AdaptiveStepOptions {
   double tolerance = 1e-5;
 
   template <class Self, class Field>
@@ -192,7 +192,7 @@ struct SamplerOptions {
   SdeOptions sde = {};
   SaSolverOptions sa = {};
   PredictorCorrectorOptions pc = {};
-  OdeOptions ode = {};
+  AdaptiveStepOptions ode = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
