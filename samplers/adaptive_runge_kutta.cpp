@@ -9,7 +9,7 @@
 
 namespace halcyon {
 
-Dopri5Sampler::Dopri5Sampler(const OdeOptions& options) : tolerance_(options.tolerance) {
+Dopri5Sampler::Dopri5Sampler(const AdaptiveStepOptions& options) : tolerance_(options.tolerance) {
   require_option(0 < tolerance_ && tolerance_ < 1, "sampler.ode.tolerance", "a number in (0, 1)",
                  tolerance_);
 }

@@ -14,7 +14,7 @@ namespace halcyon {
 class Dopri5Sampler final : public Sampler {
  public:
   /// @throws ConfigError unless 0 < tolerance < 1.
-  explicit Dopri5Sampler(const OdeOptions& options);
+  explicit Dopri5Sampler(const AdaptiveStepOptions& options);
 
  private:
   torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,

@@ -61,7 +61,7 @@ struct LangevinOptions {
   }
 };
 
-struct OdeOptions {
+struct AdaptiveStepOptions {
   double tolerance = 1e-5;
 
   template <class Self, class Field>
@@ -84,7 +84,7 @@ struct SamplerOptions {
   std::optional<LogSigmaTable> eps_mse = {};
   ChurnOptions churn = {};
   LangevinOptions langevin = {};
-  OdeOptions ode = {};
+  AdaptiveStepOptions ode = {};
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
