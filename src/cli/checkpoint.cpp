@@ -92,8 +92,7 @@ TensorMap module_tensors(const torch::nn::Module& module) {
 }
 
 /// Reads the weights where they are to be: they are in memory once.
-void load_network(const SafetensorsReader& file, int64_t label, torch::Device device,
-                  Model& model) {
+void load_network(const SafetensorsReader& file, torch::Device device, Model& model) {
   const auto& description = file.metadata();
   model.recipe = read_recipe(description);
   model.shape = read_shape(description);
@@ -109,11 +108,6 @@ void load_network(const SafetensorsReader& file, int64_t label, torch::Device de
   model.network->eval();
   model.preconditioning = make_preconditioning(model.recipe.preconditioning);
   model.range = model_range(*model.preconditioning, model.recipe.preconditioning);
-  torch::Tensor label_tensor;
-  if (label >= 0)
-    label_tensor = torch::full({1}, label, torch::TensorOptions(torch::kInt64).device(device));
-  model.denoiser = std::make_unique<PreconditionedDenoiser>(*model.network, *model.preconditioning,
-                                                            label_tensor);
 }
 
 constexpr std::string_view kEmpirical = "empirical:";
@@ -133,6 +127,26 @@ Model exact_toy(const std::string& path) {
   model.recipe.data.path = path;
   model.shape = {toy.shape[0], toy.shape[1], toy.shape[2]};
   model.denoiser = std::make_unique<GaussianMixture>(toy.make());
+  return model;
+}
+
+/// A model, but for its denoiser if it is a network.
+Model read_model(const std::string& checkpoint, const std::string& weights, torch::Device device) {
+  if (checkpoint.empty()) {
+    throw ConfigError(
+        "--checkpoint: want a run directory, a step directory or a .safetensors file");
+  }
+  if (is_toy(checkpoint)) return exact_toy(checkpoint);
+  if (checkpoint.rfind(kEmpirical, 0) == 0) {
+    return empirical_model(checkpoint.substr(kEmpirical.size()));
+  }
+  Model model;
+  model.source = resolve_checkpoint(checkpoint, weights + ".safetensors");
+  const SafetensorsReader file(model.source);
+  naming_file(model.source, [&] {
+    model.weights = metadata(file.metadata(), "halcyon.weights");
+    load_network(file, device, model);
+  });
   return model;
 }
 
@@ -228,27 +242,27 @@ void become_empirical(Model& model, const ImageSet& images) {
   model.network = nullptr;
 }
 
+void set_class(Model& model, int64_t label, torch::Device device) {
+  const auto classes = model.network ? model.network->num_classes() : 0;
+  if (label < -1 || label >= classes) {
+    const auto wanted = classes == 0
+                            ? "-1: it has no classes"
+                            : fmt::format("-1 or one of its classes, 0 .. {}", classes - 1);
+    throw ConfigError(fmt::format("--class: want {} ({}), got {}", wanted, model.source, label));
+  }
+  if (!model.network) return;
+  torch::Tensor labels;
+  if (label >= 0) {
+    labels = torch::full({1}, label, torch::TensorOptions(torch::kInt64).device(device));
+  }
+  model.denoiser =
+      std::make_unique<PreconditionedDenoiser>(*model.network, *model.preconditioning, labels);
+}
+
 Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
                  torch::Device device) {
-  if (checkpoint.empty()) {
-    throw ConfigError(
-        "--checkpoint: want a run directory, a step directory or a .safetensors file");
-  }
-  if (is_toy(checkpoint)) return exact_toy(checkpoint);
-  if (checkpoint.rfind(kEmpirical, 0) == 0) {
-    return empirical_model(checkpoint.substr(kEmpirical.size()));
-  }
-  Model model;
-  model.source = resolve_checkpoint(checkpoint, weights + ".safetensors");
-  const SafetensorsReader file(model.source);
-  naming_file(model.source, [&] {
-    model.weights = metadata(file.metadata(), "halcyon.weights");
-    load_network(file, label, device, model);
-  });
-  if (label < -1 || label >= model.network->num_classes()) {
-    throw ConfigError(fmt::format("--label: want -1 or a class below {}, got {}",
-                                  model.network->num_classes(), label));
-  }
+  auto model = read_model(checkpoint, weights, device);
+  set_class(model, label, device);
   return model;
 }
 

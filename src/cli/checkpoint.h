@@ -58,11 +58,15 @@ std::string network_fingerprint(const ScoreNetwork& network);
 /// Puts the exact denoiser of the images, those of model.recipe.data, into the model.
 void become_empirical(Model& model, const ImageSet& images);
 
+/// From now on model.denoiser, a network's, denoises images of the class `label`, or of any: -1.
+/// @throws ConfigError for a class that the model does not have.
+void set_class(Model& model, int64_t label, torch::Device device);
+
 /// checkpoint: a run directory (its newest checkpoint), a step directory, a .safetensors file,
 /// toy:NAME, or empirical:PATH for the exact denoiser of the training images of a data set.
-/// weights: raw, ema or ema-HALFLIFE.  label: a class, or -1 for none.
-/// @throws CheckpointError for a file that is missing, damaged or no model of ours; ConfigError for
-/// a label that the model does not have.
+/// weights: raw, ema or ema-HALFLIFE.  label: as for set_class.
+/// @throws CheckpointError for a file that is missing, damaged or no model of ours; ConfigError as
+/// set_class.
 Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
                  torch::Device device);
 

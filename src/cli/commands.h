@@ -12,6 +12,8 @@ using Arguments = std::vector<std::string>;
 
 int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
+int encode_command(const Arguments& arguments);
+int interpolate_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
 int evaluate_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);

@@ -25,6 +25,9 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> entries = {
       {"train", "train a score network on images", halcyon::train_command},
       {"sample", "draw images from a checkpoint", halcyon::sample_command},
+      {"encode", "carry images to their noise by the probability-flow ODE, and back",
+       halcyon::encode_command},
+      {"interpolate", "draw the images between two by their noise", halcyon::interpolate_command},
       {"fisher", "measure the Fisher information of the data score", halcyon::fisher_command},
       {"evaluate", "measure the likelihood of images under a model", halcyon::evaluate_command},
       {"compare", "measure how far samples are from images", halcyon::compare_command},

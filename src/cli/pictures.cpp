@@ -10,12 +10,14 @@
 #include "io/image_grid.h"
 
 namespace halcyon {
-namespace {
 
-/// How often pixels are repeated so that an image of this height can be looked at.
-int64_t enlargement(int64_t height) { return std::max<int64_t>(1, 64 / height); }
+int64_t picture_scale(int64_t height) { return std::max<int64_t>(1, 64 / height); }
 
-}  // namespace
+torch::Tensor sample_grid(const torch::Tensor& pixels) {
+  const auto count = static_cast<double>(pixels.size(0));
+  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(count)));
+  return image_grid(pixels, columns, /*padding=*/2, picture_scale(pixels.size(2)));
+}
 
 torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
                           const ModelRange& range, const std::vector<int64_t>& shape, uint64_t seed,
@@ -29,9 +31,7 @@ void write_sample_grid(const std::string& path, const torch::Tensor& x) {
 }
 
 void write_pixel_grid(const std::string& path, const torch::Tensor& pixels) {
-  const auto count = static_cast<double>(pixels.size(0));
-  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(count)));
-  write_png(path, image_grid(pixels, columns, /*padding=*/2, enlargement(pixels.size(2))));
+  write_png(path, sample_grid(pixels));
 }
 
 void write_denoising_picture(const std::string& path, Denoiser& denoiser, const torch::Tensor& x0,
@@ -55,7 +55,7 @@ void write_denoising_picture(const std::string& path, Denoiser& denoiser, const 
     rows.push_back({"noisy", to_pixels(torch::cat(noisy))});
     rows.push_back({"denoised", to_pixels(torch::cat(denoised))});
   }
-  write_png(path, labelled_rows(rows, captions, enlargement(x0.size(2))));
+  write_png(path, labelled_rows(rows, captions, picture_scale(x0.size(2))));
 }
 
 }  // namespace halcyon

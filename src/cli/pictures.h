@@ -17,6 +17,12 @@ torch::Tensor draw_images(Denoiser& denoiser, const SamplerOptions& options,
                           const ModelRange& range, const std::vector<int64_t>& shape, uint64_t seed,
                           int64_t first, torch::Device device);
 
+/// How often pixels are repeated so that an image of this height can be looked at.
+int64_t picture_scale(int64_t height);
+
+/// Images, uint8 [N, C, H, W], as one picture, about square, enlarged if they are small.
+torch::Tensor sample_grid(const torch::Tensor& pixels);
+
 /// Images in model units as one picture, about square, enlarged if they are small.
 void write_sample_grid(const std::string& path, const torch::Tensor& x);
 /// The same of uint8 pixels.

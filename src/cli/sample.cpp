@@ -1,144 +1,109 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <algorithm>
+#include <memory>
 
 #include "cli/batch_choice.h"
-#include "cli/checkpoint.h"
-#include "cli/command_line.h"
+#include "cli/evaluation_data.h"
 #include "cli/interrupt.h"
 #include "cli/level_files.h"
 #include "cli/machine.h"
-#include "cli/model_use.h"
+#include "cli/sample_options.h"
 #include "cli/sample_stream.h"
-#include "core/calibrated_denoiser.h"
+#include "cli/sample_summary.h"
+#include "cli/trajectory.h"
 #include "core/error.h"
-#include "core/precision.h"
-#include "core/registry.h"
+#include "core/recording_denoiser.h"
 #include "core/require.h"
+#include "samplers/noised_start.h"
 #include "samplers/registry.h"
 
 namespace halcyon {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// What every batch is drawn with.
+struct SampleJob {
+  const SampleCommand& command;
+  Steered& steered;
+  torch::Device device;
+  std::unique_ptr<Sampler> sampler;
+  std::vector<double> sigmas;
 
-struct SampleCommand {
-  CommonOptions common;
-  ModelUse use = {.out = "samples"};
-  std::string calibration;
-  int64_t count = 64;
-  int64_t batch = 0;
-  int64_t label = -1;
-  Precision precision = Precision::automatic;
-  int64_t reuse = 1;
-  bool tensors = false;
-  MachineOptions machine;
-  SamplerOptions sampler;
-
-  template <class Self, class Field>
-  static void fields(Self& self, Field&& field) {
-    CommonOptions::fields(self.common, field);
-    ModelUse::fields(self.use, field, "image k of a seed is the same whatever the count and batch",
-                     "folder for the images, grid.png and samples.json; X.zip (uncompressed) or "
-                     "X.safetensors ([N, C, H, W] in model units), with X.png and X.json beside");
-    field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
-    field(self.count, "count", "images to draw, > 0");
-    field(self.batch, "batch", "images drawn at once; 0: as a short measurement finds fast");
-    field(self.label, "label", "class to draw (class-conditional models); -1: any");
-    field(self.precision, "precision", kPrecisionHelp);
-    field(self.reuse, "reuse",
-          "compute the coarse features of a U-Net in one of so many evaluations only, and take the "
-          "last ones between: faster, less exact");
-    field(self.tensors, "tensors", "also write samples.safetensors into the folder");
+  torch::Tensor draw_with(Denoiser& denoiser, int64_t first, int64_t size) const {
+    const auto seed = command.use.seed;
+    if (steered.start) {
+      return draw_samples_from(*sampler, denoiser, steered.start->of(first, size), sigmas, seed,
+                               first);
+    }
+    const auto& shape = steered.model.shape;
+    return draw_samples(*sampler, denoiser, {size, shape.channels, shape.height, shape.width},
+                        sigmas, seed, first, torch::TensorOptions(device));
   }
-  template <class Self, class Section>
-  static void sections(Self& self, Section&& section) {
-    section("run", self.machine);
-    section("sampler", self.sampler);
+
+  SampleStream::Drawn draw(Denoiser& denoiser, int64_t first, int64_t size,
+                           const SampleStream& stream) const {
+    if (steered.model.network) steered.model.network->reuse_features(command.reuse);
+    CountingDenoiser counted(denoiser);
+    const auto before = steered.second_evaluations();
+    torch::Tensor images;
+    if (first == 0 && command.trajectory > 0) {
+      RecordingDenoiser record(counted, command.trajectory);
+      images = draw_with(record, first, size);
+      write_trajectory(stream.trajectory_stem(), record.levels(), images);
+    } else {
+      images = draw_with(counted, first, size);
+    }
+    return {images, counted.nfe() + steered.second_evaluations() - before};
   }
 };
 
-/// All that the images depend on, so that a stopped run goes on only as it began.
-Json identity(SampleCommand& command, const Model& model) {
-  Json identity;
-  const OptionSet set(command);
-  for (const auto& option : set.options()) {
-    const bool elsewhere = option.key == "checkpoint" && model.network != nullptr;
-    const bool free = option.key == "help" || option.key == "out" || option.key == "batch" ||
-                      option.key == "run.threads";
-    if (!free && !elsewhere) identity[option.key] = option.get();
-  }
-  // A network is known by its weights, wherever it lies, and a table by what is in it.
-  if (model.network) identity["network"] = network_fingerprint(*model.network);
-  if (!command.calibration.empty()) {
-    identity["values of calibration"] = fingerprint(load_calibration(command.calibration));
-  }
-  if (command.sampler.eps_mse) {
-    identity["values of sampler.fisher"] = fingerprint(*command.sampler.eps_mse);
-  }
-  identity["halcyon"] = HALCYON_VERSION;
-  return identity;
-}
-
-Json summary(const SampleCommand& command, const Model& model, const SampleStream& stream) {
-  const auto& entry = find_entry(sampler_registry(), command.sampler.name, "sampler.name");
-  const auto grid =
-      command.sampler.grid == GridSpacing::by_sampler ? entry.grid : command.sampler.grid;
-  const auto sigmas = make_grid(command.sampler, model.range);
-  return {{"sampler", command.sampler.name},
-          {"variance", to_text(command.sampler.variance)},
-          {"steps", sigmas.size() - 1},
-          {"grid", to_text(grid)},
-          {"sigma_min", sigmas[sigmas.size() - 2]},
-          {"sigma_max", sigmas.front()},
-          {"nfe", stream.nfe()},
-          {"count", command.count},
-          {"batch", stream.progress().batch},
-          {"seconds", stream.progress().seconds},
-          {"seed", command.use.seed},
-          {"label", command.label},
-          {"precision", to_text(command.precision)},
-          {"reuse", command.reuse},
-          {"checkpoint", model.source},
-          {"weights", model.weights},
-          {"calibration", command.calibration},
-          {"step", model.step}};
-}
-
 /// Draws what is not there yet and puts it in place.
-void draw(const SampleCommand& command, const Model& model, Denoiser& denoiser,
-          torch::Device device, SampleStream& stream) {
+void draw(const SampleCommand& command, Steered& steered, torch::Device device,
+          SampleStream& stream) {
   stream.open();
+  const auto& model = steered.model;
   const auto& shape = model.shape;
+  auto& denoiser = steered.denoiser();
   auto batch = stream.progress().batch;
   if (batch == 0) {
     batch = measured_batch(command.count, denoiser, {shape.channels, shape.height, shape.width},
                            device);
   }
-  const auto sampler = make_sampler(command.sampler);
-  const auto sigmas = make_grid(command.sampler, model.range);
-  stream.run(batch, denoiser, [&](Denoiser& counted, int64_t first, int64_t size) {
-    if (model.network) model.network->reuse_features(command.reuse);
-    return draw_samples(*sampler, counted, {size, shape.channels, shape.height, shape.width},
-                        sigmas, command.use.seed, first, torch::TensorOptions(device));
+  const SampleJob job{command, steered, device, make_sampler(command.sampler),
+                      sample_grid_levels(command, model)};
+  stream.run(batch, denoiser, [&](Denoiser& inner, int64_t first, int64_t size) {
+    return job.draw(inner, first, size, stream);
   });
-  stream.finish(summary(command, model, stream));
+  stream.finish(sample_summary(command, model, stream));
 }
 
 /// Refuses what can be refused before anything is written.
-void check_options(const SampleCommand& command) {
+void check_options(const SampleCommand& command, bool count_is_named) {
   require_option(command.count > 0, "--count", "a whole number > 0", command.count);
   require_option(command.batch >= 0, "--batch", "a whole number >= 0", command.batch);
   require_option(command.reuse > 0, "--reuse", "a whole number > 0", command.reuse);
+  require_option(command.trajectory >= 0, "--trajectory", "a whole number >= 0",
+                 command.trajectory);
   if (command.tensors && sink_format(command.use.out) != SinkFormat::folder) {
     throw ConfigError(fmt::format("--tensors: want a folder as --out, got {}", command.use.out));
+  }
+  if (!command.guided() && !command.guidance.checkpoint.empty()) {
+    throw ConfigError(
+        "guidance.checkpoint: counts only with guidance; want a guidance.weight other than 1");
+  }
+  if (command.start.used() && count_is_named) {
+    throw ConfigError(
+        "--count: with start.image as many are drawn as there are images times start.copies; want "
+        "start.copies or start.limit");
+  }
+  if (!command.start.used() && command.start.sigma != 0) {
+    throw ConfigError("start.sigma: counts only with images; want start.image");
   }
 }
 
 /// Loads the model and settles what its options leave open.
-Model prepare(SampleCommand& command, torch::Device device) {
+Model load(SampleCommand& command, torch::Device device) {
   auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
   if (model.network) {
     command.precision = network_precision(model.recipe.model, command.precision, device);
@@ -152,6 +117,24 @@ Model prepare(SampleCommand& command, torch::Device device) {
   return model;
 }
 
+std::unique_ptr<Steered> prepare(SampleCommand& command, torch::Device device) {
+  auto steered = std::make_unique<Steered>(Steered{load(command, device)});
+  const auto& model = steered->model;
+  if (command.start.used()) {
+    steered->start = load_start_images(command.start, model, device);
+    command.count = steered->start->count();
+    sample_grid_levels(command, model);
+  }
+  if (command.guided()) {
+    steered->guidance.emplace(command.guidance, model, command.label, command.precision, device);
+  }
+  if (!command.calibration.empty()) {
+    auto table = load_calibration(command.calibration);
+    steered->calibrated.emplace(steered->denoiser(), std::move(table));
+  }
+  return steered;
+}
+
 }  // namespace
 
 int sample_command(const Arguments& arguments) {
@@ -160,29 +143,24 @@ int sample_command(const Arguments& arguments) {
                           arguments)) {
     return 0;
   }
-  check_options(command);
+  check_options(command, names_key(arguments, "count"));
   const auto device = set_up_machine(command.machine);
-  auto model = prepare(command, device);
-  std::optional<CalibratedDenoiser> calibrated;
-  if (!command.calibration.empty()) {
-    calibrated.emplace(*model.denoiser, load_calibration(command.calibration));
-  }
+  const auto steered = prepare(command, device);
   const auto& out = command.use.out;
-  const auto& shape = model.shape;
+  const auto& shape = steered->model.shape;
   SampleStream stream({out,
                        command.count,
                        command.batch,
                        {shape.channels, shape.height, shape.width},
                        command.use.seed,
                        command.tensors,
-                       identity(command, model)});
+                       sample_identity(command, *steered)});
   if (stream.resumed()) {
     fmt::print("{}: going on after {} of {} images\n", out, stream.progress().done, command.count);
   }
   const InterruptGuard interrupt;
   try {
-    draw(command, model, calibrated ? static_cast<Denoiser&>(*calibrated) : *model.denoiser, device,
-         stream);
+    draw(command, *steered, device, stream);
   } catch (const Interrupted& interrupted) {
     fmt::print("stopped by signal {} after {} of {} images; the same command goes on\n",
                interrupted.signal, stream.progress().done, command.count);

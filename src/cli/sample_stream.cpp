@@ -66,6 +66,7 @@ void remove_finished(const std::string& folder, int64_t count) {
   remove_all(summary);
   remove_all(folder + "/grid.png");
   remove_all(folder + "/samples.safetensors");
+  for (const char* picture : {"/trajectory.png", "/trajectory.avi"}) remove_all(folder + picture);
   for (auto i = count; i < end && fs::exists(folder + "/" + PngFolder::name(i)); ++i) {
     remove_all(folder + "/" + PngFolder::name(i));
   }
@@ -78,6 +79,11 @@ SampleStream::SampleStream(StreamOptions options)
       state_(state_path(options_.out), options_.identity, options_.batch) {}
 
 std::string SampleStream::grid_path() const { return beside(options_.out, "grid.png", ".png"); }
+
+std::string SampleStream::trajectory_stem() const {
+  if (is_folder(options_.out)) return options_.out + "/trajectory";
+  return fs::path(options_.out).replace_extension("trajectory").string();
+}
 
 std::string SampleStream::summary_path() const {
   return beside(options_.out, "samples.json", ".json");
@@ -109,13 +115,13 @@ void SampleStream::write_batches(Denoiser& denoiser, const Draw& draw) {
   Progress line("sampling", "images", options_.count, progress.done);
   BackgroundTasks writer;
   while (progress.done < options_.count) {
-    CountingDenoiser counted(stoppable);
     const auto first = progress.done;
     const auto size = std::min(progress.batch, options_.count - first);
-    const auto images = draw(counted, first, size).to(torch::kCPU);
+    const auto drawn = draw(stoppable, first, size);
+    const auto images = drawn.images.to(torch::kCPU);
     require_finite(images, first, options_.seed);
     progress.done += size;
-    progress.evaluations += size * counted.nfe();
+    progress.evaluations += size * drawn.nfe;
     progress.seconds = before + line.seconds();
     writer.add([this, first, images, progress] {
       for (const auto& sink : sinks_) sink->write(first, images);

@@ -32,12 +32,17 @@ struct StreamOptions {
 ///
 ///     FOLDER/grid.png  FOLDER/samples.json         a folder
 ///     X.png  X.json                                beside X.zip or X.safetensors
+///     FOLDER/trajectory.*  X.trajectory.*          what is drawn of the first images' way
 ///
 /// Until it is finished, unfinished.json in the folder, or in X.zip.part, says how far it has come.
 class SampleStream {
  public:
-  /// Draws images first .. first + size - 1 with the denoiser that it is given: [size, C, H, W].
-  using Draw = std::function<torch::Tensor(Denoiser& denoiser, int64_t first, int64_t size)>;
+  struct Drawn {
+    torch::Tensor images;  ///< [size, C, H, W]
+    int64_t nfe;           ///< network evaluations of each
+  };
+  /// Draws images first .. first + size - 1 with the denoiser that it is given.
+  using Draw = std::function<Drawn(Denoiser& denoiser, int64_t first, int64_t size)>;
 
   /// Writes nothing.  @throws ConfigError for an unfinished stream of other options
   explicit SampleStream(StreamOptions options);
@@ -60,6 +65,8 @@ class SampleStream {
   void finish(const nlohmann::ordered_json& summary);
 
   std::string grid_path() const;
+  /// Where pictures of the first images on their way belong, without .png or .avi.
+  std::string trajectory_stem() const;
 
  private:
   void write_batches(Denoiser& denoiser, const Draw& draw);

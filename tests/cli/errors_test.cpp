@@ -87,7 +87,7 @@ TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][
   refuses(with("long.safetensors", with_recipe("timesteps = 1000", "timesteps = 100000000")) +
               " --sampler.name ddpm",
           {"timesteps"});
-  refuses("sample --label -2 --checkpoint " + run, {"--label"});
+  refuses("sample --label -2 --checkpoint " + run, {"--class"});
   auto other = good;  // a recipe for a wider network than the tensors are of
   const auto at = other.find("width = 8");
   REQUIRE(at != std::string::npos);

@@ -1,0 +1,171 @@
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "data/registry.h"
+#include "data/toy_distribution.h"
+#include "io/safetensors.h"
+#include "io/video.h"
+#include "tests/cli/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+namespace {
+
+std::string succeeds(const std::string& arguments) {
+  const auto outcome = run_program(arguments);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == 0);
+  return outcome.output;
+}
+
+void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
+  const auto outcome = run_program(arguments);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == 2);
+  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
+}
+
+/// The images of `halcyon sample`, and what its summary says.
+struct Sampled {
+  torch::Tensor images;
+  nlohmann::json summary;
+};
+
+Sampled sampled(const TemporaryDirectory& dir, const std::string& arguments) {
+  succeeds("sample --run.threads 1 --out " + dir / "x.safetensors " + arguments);
+  return {read_safetensors(dir / "x.safetensors").tensors.at("samples"),
+          nlohmann::json::parse(slurp(dir / "x.json"))};
+}
+
+/// A network of two classes, black and white images, that has hardly learnt.
+std::string two_class_run(const TemporaryDirectory& dir, const std::string& more = "") {
+  for (const std::string folder : {"images/black", "images/white"}) {
+    std::filesystem::create_directories(dir / folder);
+    for (const std::string name : {"a", "b", "c", "d"}) {
+      const cv::Mat image(4, 4, CV_8UC1, cv::Scalar(folder == "images/white" ? 250 : 5));
+      cv::imwrite(dir / (folder + "/" + name + ".png"), image);
+    }
+  }
+  succeeds(
+      "train --data.labels --model.name mlp --model.mlp.width 8 --model.mlp.depth 1 "
+      "--training.batch 8 --training.steps 60 --run.sample_every 0 --run.fisher_every 0 "
+      "--run.threads 1 --data.path " +
+      dir / "images" + " --run.dir " + dir / "run " + more);
+  return dir / "run";
+}
+
+double largest(const torch::Tensor& difference) { return difference.abs().max().item<double>(); }
+
+}  // namespace
+
+TEST_CASE("a model guided by itself is itself, at two evaluations a level", "[cli][oracle]") {
+  const TemporaryDirectory dir;
+  const std::string line = "--checkpoint toy:gaussian --count 3 --sampler.steps 8 ";
+  const auto plain = sampled(dir, line);
+  const auto guided = sampled(dir, line + "--guidance.checkpoint toy:gaussian --guidance.weight 4");
+  REQUIRE(largest(guided.images - plain.images) < 1e-5);
+  REQUIRE(plain.summary["nfe"] == 15);
+  REQUIRE(guided.summary["nfe"] == 30);
+  REQUIRE(guided.summary["guidance"]["weight"] == 4);
+}
+
+TEST_CASE("classifier-free guidance acts in its interval and is counted there", "[cli]") {
+  const TemporaryDirectory dir;
+  const auto line = "--count 4 --sampler.name euler --sampler.steps 8 --checkpoint " +
+                    two_class_run(dir) + " --class 1 ";
+  const auto plain = sampled(dir, line);
+  REQUIRE(torch::equal(sampled(dir, line + "--label 1").images, plain.images));
+  const auto guided = sampled(dir, line + "--guidance.weight 3");
+  REQUIRE(largest(guided.images - plain.images) > 1e-4);  // rounding: 1e-6
+  REQUIRE(guided.summary["nfe"] == 16);
+  const auto half = sampled(dir, line + "--guidance.weight 3 --guidance.low 1 --guidance.high 10");
+  REQUIRE(half.summary["nfe"].get<int>() > 8);
+  REQUIRE(half.summary["nfe"].get<int>() < 16);
+  const auto nowhere = sampled(dir, line + "--guidance.weight 3 --guidance.low 1000");
+  REQUIRE(nowhere.summary["nfe"] == 8);
+  REQUIRE(largest(nowhere.images - plain.images) < 1e-5);
+}
+
+TEST_CASE("guidance without anything to be guided by is refused", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const std::string toy = "sample --checkpoint toy:mixture --out " + dir / "s ";
+  refuses(toy + "--guidance.weight 2", {"guidance.weight", "--class"});
+  refuses(toy + "--class 1", {"--class", "no classes", "toy:mixture"});
+  refuses(toy + "--guidance.weight 2 --guidance.checkpoint toy:gaussian",
+          {"guidance.checkpoint", "toy:gaussian", "1x4x4"});
+  refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.weight"});
+  const auto run = two_class_run(dir, "--training.label_dropout 0");
+  const auto line = "sample --guidance.weight 2 --out " + dir / "s --checkpoint " + run;
+  refuses(line, {"--class"});
+  refuses(line + " --class 2", {"--class", "0 .. 1"});
+  refuses(line + " --class 1", {"training.label_dropout"});
+  REQUIRE_FALSE(std::filesystem::exists(dir / "s"));
+}
+
+TEST_CASE("images drawn from a start have the law of closed form", "[cli][oracle][statistical]") {
+  const TemporaryDirectory dir;
+  const double start = 0.8;
+  const auto x0 = load_image_set({.path = "toy:gaussian", .limit = 2}).images.flatten(1);
+  const auto drawn = sampled(dir,
+                             "--checkpoint toy:gaussian --start.image toy:gaussian "
+                             "--start.sigma 0.8 --start.limit 2 --start.copies 800 "
+                             "--sampler.name dopri5");
+  REQUIRE(drawn.summary["count"] == 1600);
+  REQUIRE(drawn.summary["sigma_max"] == start);
+  REQUIRE(drawn.summary["start"]["image"] == "toy:gaussian");
+  const auto variance = find_toy("toy:gaussian").make().variances();
+  const auto gain = (variance / (variance + start * start)).sqrt();
+  for (const int64_t i : {0, 1}) {
+    const auto images = drawn.images.narrow(0, 800 * i, 800).flatten(1);
+    const auto mean = 0.3 + gain * (x0[i] - 0.3), deviation = gain * start;
+    const auto residual = (images - mean) / deviation;
+    REQUIRE(largest(residual.mean(0)) < 5 / std::sqrt(800));
+    REQUIRE(largest(residual.var(0) - 1) < 5 * std::sqrt(2.0 / 800));
+  }
+}
+
+TEST_CASE("a picture is made of the model's size, and little noise leaves it as it is", "[cli]") {
+  const TemporaryDirectory dir;
+  cv::imwrite(dir / "x.png", cv::Mat(12, 9, CV_8UC3, cv::Scalar(200, 200, 200)));
+  const auto drawn = sampled(dir, "--checkpoint toy:mixture --start.image " + dir / "x.png" +
+                                      " --start.sigma 0.003 --start.copies 3");
+  REQUIRE(drawn.images.sizes() == torch::IntArrayRef({3, 1, 4, 4}));
+  REQUIRE(largest(drawn.images - (200 / 127.5 - 1)) < 0.02);
+}
+
+TEST_CASE("starts that make no sense are refused", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const std::string toy = "sample --checkpoint toy:mixture --out " + dir / "s ";
+  refuses(toy + "--start.sigma 2", {"start.sigma", "start.image"});
+  const auto from = toy + "--start.image toy:mixture ";
+  refuses(from, {"start.sigma", "> 0"});
+  refuses(from + "--start.sigma 81", {"start.sigma", "80", "81"});
+  refuses(from + "--start.sigma 2 --count 5", {"--count", "start.copies"});
+  refuses(from + "--start.sigma 2 --start.copies 0", {"start.copies"});
+  refuses(toy + "--start.sigma 2 --start.image " + dir / "absent", {"absent"});
+  refuses(toy + "--start.sigma 2 --start.image toy:gaussian", {"1x4x4"});
+  REQUIRE_FALSE(std::filesystem::exists(dir / "s"));
+}
+
+TEST_CASE("the way of the first images is shown as a film strip and a video", "[cli]") {
+  const TemporaryDirectory dir;
+  const std::string line = "sample --checkpoint toy:mixture --run.threads 1 ";
+  succeeds(line + "--trajectory 3 --count 5 --sampler.steps 40 --out " + dir / "s");
+  const auto strip = cv::imread(dir / "s/trajectory.png");
+  const int cell = 64;  // of 4 pixels, enlarged
+  REQUIRE(strip.rows > 3 * cell);
+  REQUIRE(strip.rows < 4 * cell);
+  REQUIRE(strip.cols > 17 * cell);
+  REQUIRE(strip.cols < 20 * cell);
+  REQUIRE(std::filesystem::exists(dir / "s/trajectory.avi") == can_write_video());
+  succeeds(line + "--count 5 --sampler.steps 4 --out " + dir / "s");
+  REQUIRE_FALSE(std::filesystem::exists(dir / "s/trajectory.png"));
+  succeeds(line + "--trajectory 9 --count 2 --sampler.steps 4 --out " + dir / "x.zip");
+  REQUIRE(std::filesystem::exists(dir / "x.trajectory.png"));
+  refuses(line + "--trajectory -1 --out " + dir / "s", {"--trajectory"});
+}
