@@ -12,6 +12,7 @@ using Arguments = std::vector<std::string>;
 
 int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
+int restore_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
 int evaluate_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);

@@ -25,6 +25,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> entries = {
       {"train", "train a score network on images", halcyon::train_command},
       {"sample", "draw images from a checkpoint", halcyon::sample_command},
+      {"restore", "draw images that fit a measurement: inpaint, superresolve, deblur, colourise",
+       halcyon::restore_command},
       {"fisher", "measure the Fisher information of the data score", halcyon::fisher_command},
       {"evaluate", "measure the likelihood of images under a model", halcyon::evaluate_command},
       {"report", "show a run on one HTML page", halcyon::report_command},
