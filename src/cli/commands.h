@@ -14,6 +14,7 @@ int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
 int encode_command(const Arguments& arguments);
 int interpolate_command(const Arguments& arguments);
+int restore_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
 int evaluate_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);

@@ -28,6 +28,8 @@ const std::vector<Command>& commands() {
       {"encode", "carry images to their noise by the probability-flow ODE, and back",
        halcyon::encode_command},
       {"interpolate", "draw the images between two by their noise", halcyon::interpolate_command},
+      {"restore", "draw images that fit a measurement: inpaint, superresolve, deblur, colourise",
+       halcyon::restore_command},
       {"fisher", "measure the Fisher information of the data score", halcyon::fisher_command},
       {"evaluate", "measure the likelihood of images under a model", halcyon::evaluate_command},
       {"compare", "measure how far samples are from images", halcyon::compare_command},

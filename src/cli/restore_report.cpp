@@ -1,0 +1,105 @@
+#include "cli/restore_report.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/estimate_text.h"
+#include "cli/restore_task.h"
+#include "data/image_set.h"
+#include "io/image_grid.h"
+
+namespace halcyon {
+namespace {
+
+/// Of [N] numbers.
+Estimate estimate(const torch::Tensor& values) {
+  SampleMoments moments(1);
+  moments.add(values.to(torch::kFloat64).unsqueeze(1));
+  return moments.mean(0);
+}
+
+/// [N] from [N, C, H, W].
+torch::Tensor mean_square(const torch::Tensor& x) {
+  return x.to(torch::kFloat64).square().flatten(1).mean(1);
+}
+
+torch::Tensor psnr(const torch::Tensor& x, const torch::Tensor& truth) {
+  return 10 * (4 / mean_square(x - truth)).log10();
+}
+
+/// Over the draws of each image.
+torch::Tensor mean_of_draws(const torch::Tensor& per_draw, const torch::Tensor& samples) {
+  return per_draw.reshape({samples.size(0), samples.size(1)}).mean(1);
+}
+
+torch::Tensor spread(const torch::Tensor& samples) {
+  return samples.size(1) > 1 ? samples.std(1) : torch::zeros_like(samples.select(1, 0));
+}
+
+}  // namespace
+
+RestoredFigures restored_figures(const Restored& restored, const LinearOperator& measure) {
+  const auto& [truth, y, samples] = restored;
+  const auto draws = samples.flatten(0, 1);
+  const auto of_draws = [&](const torch::Tensor& t) {
+    return t.repeat_interleave(samples.size(1), 0);
+  };
+  RestoredFigures figures;
+  figures.residual =
+      estimate(mean_of_draws(mean_square(of_draws(y) - measure.apply(draws)).sqrt(), samples));
+  figures.spread = estimate(mean_square(spread(samples)).sqrt());
+  if (!truth.defined()) return figures;
+  const auto mean = samples.mean(1);
+  figures.psnr_measurement = estimate(psnr(as_picture(measure, y), truth));
+  figures.psnr_sample = estimate(mean_of_draws(psnr(draws, of_draws(truth)), samples));
+  figures.psnr_mean = estimate(psnr(mean, truth));
+  figures.error = estimate(mean_square(mean - truth).sqrt());
+  return figures;
+}
+
+nlohmann::ordered_json to_json(const RestoredFigures& figures, double noise) {
+  const auto known = [](const Estimate& e) -> nlohmann::ordered_json {
+    return e.count > 0 ? nlohmann::ordered_json(to_json(e)) : nlohmann::ordered_json();
+  };
+  nlohmann::ordered_json per_noise;
+  if (noise > 0) {
+    per_noise = to_json(Estimate{figures.residual.value / noise,
+                                 figures.residual.standard_error / noise, figures.residual.count});
+  }
+  return {{"psnr_measurement", known(figures.psnr_measurement)},
+          {"psnr_sample", known(figures.psnr_sample)},
+          {"psnr_mean", known(figures.psnr_mean)},
+          {"residual", known(figures.residual)},
+          {"residual_per_noise", per_noise},
+          {"error_of_mean", known(figures.error)},
+          {"spread", known(figures.spread)}};
+}
+
+void write_restored_picture(const std::string& path, const Restored& restored,
+                            const LinearOperator& measure) {
+  const auto shown = std::min<int64_t>(8, restored.samples.size(0));
+  const auto samples = restored.samples.narrow(0, 0, shown);
+  std::vector<LabelledRow> rows;
+  if (restored.truth.defined()) {
+    rows.push_back({"truth", to_pixels(restored.truth.narrow(0, 0, shown))});
+  }
+  rows.push_back(
+      {"measured", to_pixels(as_picture(measure, restored.y.narrow(0, 0, shown)).contiguous())});
+  for (int64_t k = 0; k < std::min<int64_t>(4, samples.size(1)); ++k) {
+    rows.push_back({fmt::format("draw {}", k + 1), to_pixels(samples.select(1, k))});
+  }
+  if (samples.size(1) > 1) {
+    const auto deviation = spread(samples);
+    const auto top = std::max(deviation.max().item<double>(), 1e-12);
+    rows.push_back({"mean", to_pixels(samples.mean(1))});
+    rows.push_back({fmt::format("std, 0\nto {:.2g}", top), to_pixels(2 * deviation / top - 1)});
+  }
+  std::vector<std::string> captions;
+  for (int64_t i = 0; i < shown; ++i) captions.push_back(fmt::format("{}", i + 1));
+  write_png(path, labelled_rows(rows, captions, std::max<int64_t>(1, 64 / samples.size(3))));
+}
+
+}  // namespace halcyon
