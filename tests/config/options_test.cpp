@@ -105,7 +105,7 @@ TEST_CASE("a bad value is an error that names key, value and type", "[config][er
   fails("rate", "fast", "number");
   fails("rate", "", "number");
   fails("flip", "maybe", "true or false");
-  fails("distribution", "vpp", "lognormal|vp|log_uniform");
+  fails("distribution", "vpp", "lognormal|process|vp|log_uniform");
   fails("mult", "1,,2", "whole number");
   REQUIRE_THROWS_WITH(set.read_command_line({"--count"}), Contains("--count"));
 }
