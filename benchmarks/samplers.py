@@ -145,7 +145,7 @@ def main():
     for budget in budgets:
         for name in wanted:
             measure(args, table, name, "own", budget, steps_for(name, samplers[name], budget))
-    for method in ("fisher", "entropy"):
+    for method in ("fisher", "entropy", "error"):
         file = args.out / f"{method}.csv"
         if args.grid and not file.exists():
             run(args.program, "schedule", "--checkpoint", args.checkpoint, "--method", method,
@@ -160,7 +160,7 @@ def main():
     (args.out / "samplers.md").write_text(text)
     picture(table, args.out / "samplers.png",
             [(name, "own") for name in ("ddim", "heun", "dpmpp_2m", "unipc_2", "ddpm", "dpmpp_2m_sde")]
-            + [("unipc_2", "fisher"), ("unipc_2", "entropy")])
+            + [("euler", "error"), ("unipc_2", "error"), ("unipc_2", "fisher")])
     print(f"{args.out}/samplers.md, {args.out}/samplers.png")
 
 

@@ -24,10 +24,12 @@ namespace halcyon {
 namespace {
 
 /// What is spread evenly over the steps.
-enum class ScheduleMethod { fisher, entropy };
+enum class ScheduleMethod { fisher, entropy, error };
 
-constexpr std::array<std::pair<ScheduleMethod, const char*>, 2> enum_names(ScheduleMethod) {
-  return {{{ScheduleMethod::fisher, "fisher"}, {ScheduleMethod::entropy, "entropy"}}};
+constexpr std::array<std::pair<ScheduleMethod, const char*>, 3> enum_names(ScheduleMethod) {
+  return {{{ScheduleMethod::fisher, "fisher"},
+           {ScheduleMethod::entropy, "entropy"},
+           {ScheduleMethod::error, "error"}}};
 }
 
 struct ScheduleCommand {
@@ -49,7 +51,8 @@ struct ScheduleCommand {
     ModelUse::fields(self.use, field, "chooses images and noise",
                      "the file of levels, for sampler.grid = file; X_density.csv and X.png beside");
     field(self.method, "method",
-          "fisher: equal changes of the score; entropy: equal gains of information");
+          "fisher: equal changes of the score; entropy: equal gains of information; error: equal "
+          "errors of DDIM's steps");
     field(self.steps, "steps", "levels of the grid, > 0; another sampler.steps resamples it");
     field(self.levels, "levels", "noise levels to measure at, evenly spaced in ln sigma, >= 2");
     field(self.images, "images", "images of each level, >= 2");
@@ -65,7 +68,7 @@ struct ScheduleCommand {
 };
 
 constexpr const char* kUsage =
-    "halcyon schedule --checkpoint RUN_OR_FILE [--method fisher|entropy] [--steps N] [--out "
+    "halcyon schedule --checkpoint RUN_OR_FILE [--method fisher|entropy|error] [--steps N] [--out "
     "grid.csv] [--key value ...]";
 
 void check_options(const ScheduleCommand& o) {
@@ -103,11 +106,14 @@ std::vector<ScheduleDensity> measure(const ScheduleCommand& command, const Model
   return densities;
 }
 
-/// What equal_increments() integrates: the speed, not its square, or the rate.
+/// What equal_increments() integrates.  A step h of DDIM in ln sigma errs by h^2 / 2 times the
+/// change of D, which is sigma times that of the score: equal errors want a density of its square
+/// root.
 double density_of(const ScheduleDensity& level, ScheduleMethod method) {
-  const double value = method == ScheduleMethod::fisher
-                           ? std::sqrt(std::max(level.score_change.value, 0.0))
-                           : level.information_rate.value;
+  const double speed = std::sqrt(std::max(level.score_change.value, 0.0));
+  const double value = method == ScheduleMethod::fisher    ? speed
+                       : method == ScheduleMethod::entropy ? level.information_rate.value
+                                                           : std::sqrt(level.sigma * speed);
   if (!(value > 0) || !std::isfinite(value)) {
     throw NonFiniteError(
         fmt::format("sigma = {:.4g}: the density of levels is {}; want a number > 0: try other "
@@ -186,12 +192,14 @@ int schedule_command(const Arguments& arguments) {
   write_csv(command.use.out, table);
   const auto plot = write_plot(stem + ".png", picture(densities, command.steps));
   if (!plot.written) fmt::print(stderr, "warning: no picture: {}\n", plot.reason);
+  const char* equal = command.method == ScheduleMethod::fisher    ? "changes of the score"
+                      : command.method == ScheduleMethod::entropy ? "gains of information"
+                                                                  : "errors of DDIM's steps";
   fmt::print(
       "{} levels from {:.4g} to {:.4g} with equal {}, from {} {} images at {} levels: {}\n"
       "use: halcyon sample --sampler.grid file --sampler.grid_file {}\n",
-      grid.size(), grid.front(), grid.back(),
-      command.method == ScheduleMethod::fisher ? "changes of the score" : "gains of information",
-      x0.size(0), data.split, command.levels, command.use.out, command.use.out);
+      grid.size(), grid.front(), grid.back(), equal, x0.size(0), data.split, command.levels,
+      command.use.out, command.use.out);
   return 0;
 }
 

@@ -10,7 +10,7 @@ using namespace halcyon::testing;
 
 TEST_CASE("a schedule that the model chose is sampled with", "[cli]") {
   const TemporaryDirectory dir;
-  const auto method = GENERATE(as<std::string>{}, "fisher", "entropy");
+  const auto method = GENERATE(as<std::string>{}, "fisher", "entropy", "error");
   const auto made =
       run_program("schedule --checkpoint toy:mixture --steps 9 --levels 12 --images 64 " +
                   ("--method " + method) + " --out " + dir / "grid.csv");
