@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "core/error.h"
+#include "samplers/multistep.h"
 
 namespace halcyon {
 namespace {
@@ -16,55 +17,20 @@ struct Known {
   torch::Tensor denoised;
 };
 
-/// The integral over the step from `lambda` of the polynomial through the first `count` of `known`.
+/// int_0^h a exp(-a (h - v)) P(v) dv over the step that begins at `lambda`, P(v) the polynomial
+/// through the first `count` of `known`; v = h (1 - tau) makes it an integral over exp(-a h tau).
 torch::Tensor integral(const std::deque<Known>& known, size_t count, double lambda, double h,
                        double a) {
   std::vector<double> nodes;
-  for (size_t j = 0; j < count; ++j) nodes.push_back(known[j].lambda - lambda);
-  const auto weights = exponential_weights(nodes, h, a);
-  auto sum = weights[0] * known[0].denoised;
-  for (size_t j = 1; j < count; ++j) sum = sum + weights[j] * known[j].denoised;
-  return sum;
-}
-
-/// int_0^h a exp(-a (h - v)) v^k dv = a k! h^(k + 1) sum over m of (-a h)^m / (k + m + 1)!, or,
-/// where that sum would cancel, by parts: I_k = h^k - k / a I_(k-1).
-double exponential_moment(size_t k, double h, double a) {
-  const auto n = static_cast<double>(k);
-  if (a * h > 1) {
-    return k == 0 ? -std::expm1(-a * h) : std::pow(h, n) - n / a * exponential_moment(k - 1, h, a);
+  EstimateHistory values;
+  for (size_t j = 0; j < count; ++j) {
+    nodes.push_back(1 - (known[j].lambda - lambda) / h);
+    values.push_back(known[j].denoised);
   }
-  double term = a * std::pow(h, n + 1) / (n + 1);
-  double sum = term;
-  for (double m = n + 2; std::abs(term) > 1e-18 * std::abs(sum); ++m) {
-    term *= -a * h / m;
-    sum += term;
-  }
-  return sum;
+  return a * h * weighted_sum(interpolation_weights(nodes, a * h), values);
 }
 
 }  // namespace
-
-std::vector<double> exponential_weights(const std::vector<double>& nodes, double h, double a) {
-  std::vector<double> moments;
-  for (size_t k = 0; k < nodes.size(); ++k) moments.push_back(exponential_moment(k, h, a));
-  std::vector<double> weights;
-  for (size_t j = 0; j < nodes.size(); ++j) {
-    std::vector<double> polynomial = {1};  // coefficients of l_j, lowest first
-    for (size_t m = 0; m < nodes.size(); ++m) {
-      if (m == j) continue;
-      const double scale = 1 / (nodes[j] - nodes[m]);
-      polynomial.push_back(0);
-      for (size_t k = polynomial.size(); k-- > 0;) {
-        polynomial[k] = scale * ((k > 0 ? polynomial[k - 1] : 0) - nodes[m] * polynomial[k]);
-      }
-    }
-    double weight = 0;
-    for (size_t k = 0; k < polynomial.size(); ++k) weight += polynomial[k] * moments[k];
-    weights.push_back(weight);
-  }
-  return weights;
-}
 
 SaSolverSampler::SaSolverSampler(const SaSolverOptions& options) : options_(options) {
   const bool orders = 1 <= options.predictor && options.predictor <= 4 && 0 <= options.corrector &&

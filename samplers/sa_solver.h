@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "samplers/options.h"
 #include "samplers/sampler.h"
 
@@ -28,8 +26,5 @@ class SaSolverSampler final : public Sampler {
 
   SaSolverOptions options_;
 };
-
-/// int_0^h a exp(-a (h - v)) l_j(v) dv for the Lagrange polynomials l_j of `nodes`, distinct.
-std::vector<double> exponential_weights(const std::vector<double>& nodes, double h, double a);
 
 }  // namespace halcyon

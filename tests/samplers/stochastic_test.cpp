@@ -124,25 +124,6 @@ TEST_CASE("samplers of one law are one", "[sampler][oracle]") {
   }
 }
 
-TEST_CASE("weights of SA-Solver integrate polynomials against the exponential", "[oracle]") {
-  // int_0^h a exp(-a (h - v)) v^k dv by 20 000 midpoints, on both sides of the switch of formulas.
-  const std::vector<double> nodes = {0, -0.3, -0.7, 0.25};
-  for (const double a : {0.7, 2.0, 9.0}) {
-    const double h = 0.25;
-    const auto weights = exponential_weights(nodes, h, a);
-    for (int k = 0; k < 4; ++k) {
-      double want = 0;
-      for (int i = 0; i < 20000; ++i) {
-        const double v = h * (i + 0.5) / 20000;
-        want += h / 20000 * a * std::exp(-a * (h - v)) * std::pow(v, k);
-      }
-      double got = 0;
-      for (size_t j = 0; j < nodes.size(); ++j) got += weights[j] * std::pow(nodes[j], k);
-      CHECK_THAT(got, WithinRel(want, 1e-7));
-    }
-  }
-}
-
 TEST_CASE("without noise the stochastic multistep methods have their order", "[sampler][oracle]") {
   const auto error = [](const Sampler& sampler, int steps) {
     auto denoiser = gaussian(1);
