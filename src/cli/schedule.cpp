@@ -166,7 +166,7 @@ Plot picture(const std::vector<ScheduleDensity>& densities, int64_t steps) {
       .series = {
           line("equal changes of the score", grid_of(densities, ScheduleMethod::fisher, steps)),
           line("equal gains of information", grid_of(densities, ScheduleMethod::entropy, steps)),
-          karras}};
+          line("equal errors of DDIM", grid_of(densities, ScheduleMethod::error, steps)), karras}};
 }
 
 }  // namespace
