@@ -43,6 +43,26 @@ TEST_CASE("increments of a Brownian path are standard normal and independent",
   }
 }
 
+TEST_CASE("draws of neighbouring midpoints share nothing", "[core][statistical]") {
+  // Steps of one cell, where the deepest midpoints tell; of each element and those after it.
+  BrownianPath path(5, 0, 4);
+  const double cell = 48.0 / (1 << 20);
+  std::vector<torch::Tensor> increments;
+  for (int k = 0; k < 4; ++k) {
+    increments.push_back(path.increment(std::exp2(-k * cell), std::exp2(-(k + 1) * cell), kLike));
+  }
+  for (size_t i = 0; i < increments.size(); ++i) {
+    for (size_t j = 0; j < increments.size(); ++j) {
+      for (const int64_t lag : {1, 2, 4, 8, 12, 16}) {
+        CAPTURE(i, j, lag);
+        const auto a = increments[i].slice(1, lag);
+        const auto b = increments[j].slice(1, 0, -lag);
+        CHECK_THAT(correlation(a, b), WithinAbs(0, 5 / std::sqrt(20000.0)));
+      }
+    }
+  }
+}
+
 TEST_CASE("a finer grid keeps to the same path, in whatever order it is asked for",
           "[core][property]") {
   BrownianPath whole(5, 0, 4);
