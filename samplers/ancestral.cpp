@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "samplers/dpm_solver.h"
+#include "samplers/probability_flow.h"
 
 namespace halcyon {
 
@@ -52,25 +54,23 @@ torch::Tensor DdpmSampler::run(Denoiser& denoiser, torch::Tensor x,
   return x;
 }
 
-AncestralSampler::AncestralSampler(AncestralStep step, double eta) : step_(step), eta_(eta) {
+static std::unique_ptr<Sampler> solver_of(AncestralStep step) {
+  switch (step) {
+    case AncestralStep::euler:
+      return std::make_unique<EulerSampler>();
+    case AncestralStep::midpoint:
+      return std::make_unique<MidpointSampler>();
+    case AncestralStep::dpmpp_2s:
+      return std::make_unique<DpmppSingleStepSampler>();
+  }
+  TORCH_CHECK(false, "unreachable");
+}
+
+AncestralSampler::AncestralSampler(AncestralStep step, double eta)
+    : step_(solver_of(step)), eta_(eta) {
   if (!(eta >= 0) || !std::isfinite(eta)) {
     throw ConfigError(fmt::format("sampler: want eta >= 0, got {}", eta));
   }
-}
-
-torch::Tensor AncestralSampler::move(Denoiser& denoiser, const torch::Tensor& x, double s,
-                                     double u) const {
-  // Of level v, and x with the noise of s brought to it.
-  const auto towards = [&](const torch::Tensor& denoised, double v) {
-    return denoised + v / s * (x - denoised);
-  };
-  const auto denoised = denoise_at(denoiser, x, s);
-  if (step_ == AncestralStep::euler || u == 0) return towards(denoised, u);
-  const double middle = std::sqrt(s * u);
-  const auto halfway = denoise_at(denoiser, towards(denoised, middle), middle);
-  if (step_ == AncestralStep::dpmpp_2s) return towards(halfway, u);
-  const auto slope = (towards(denoised, middle) - halfway) / middle;
-  return x + (u - s) * slope;
 }
 
 torch::Tensor AncestralSampler::run(Denoiser& denoiser, torch::Tensor x,
@@ -79,7 +79,7 @@ torch::Tensor AncestralSampler::run(Denoiser& denoiser, torch::Tensor x,
     const double s = sigmas[i];
     const double u = sigmas[i + 1];
     const double up = std::min(u, eta_ * u * std::sqrt(1 - u * u / (s * s)));
-    x = move(denoiser, x, s, std::sqrt(u * u - up * up));
+    x = step_->sample(denoiser, x, {s, std::sqrt(u * u - up * up)}, noise);
     if (up > 0) x = x + up * noise.normal_between(x, s, u);
   }
   return x;

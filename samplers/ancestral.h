@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "core/log_sigma_table.h"
@@ -63,10 +64,8 @@ class AncestralSampler final : public Sampler {
  private:
   torch::Tensor run(Denoiser&, torch::Tensor x, const std::vector<double>& sigmas,
                     NoiseSource&) const override;
-  /// From s to u > 0 or, for euler, u = 0.
-  torch::Tensor move(Denoiser&, const torch::Tensor& x, double s, double u) const;
 
-  AncestralStep step_;
+  std::unique_ptr<Sampler> step_;  // the solver of the probability-flow ODE of that name
   double eta_;
 };
 

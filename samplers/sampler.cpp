@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "samplers/noised_start.h"
+
 namespace halcyon {
 
 torch::Tensor Sampler::sample(Denoiser& denoiser, const torch::Tensor& x,
@@ -20,9 +22,7 @@ torch::Tensor Sampler::sample(Denoiser& denoiser, const torch::Tensor& x,
 torch::Tensor draw_samples(const Sampler& sampler, Denoiser& denoiser,
                            const std::vector<int64_t>& shape, const std::vector<double>& sigmas,
                            uint64_t seed, int64_t first, torch::TensorOptions options) {
-  NoiseSource noise(seed, first, shape.front(), options.device());
-  const auto x = sigmas.front() * noise.normal_like(torch::empty(shape, options));
-  return sampler.sample(denoiser, x, sigmas, noise);
+  return draw_samples_from(sampler, denoiser, torch::zeros(shape, options), sigmas, seed, first);
 }
 
 torch::Tensor denoise_at(Denoiser& denoiser, const torch::Tensor& x, double sigma) {
