@@ -13,9 +13,6 @@
 
 namespace halcyon {
 
-using torch::nn::Conv2d;
-using torch::nn::Conv2dOptions;
-
 // One resolution: blocks, each followed by attention if there is any, then at most one change of
 // resolution.
 struct Unet::Level final : torch::nn::Module {
@@ -99,10 +96,6 @@ static UnetOptions checked(const UnetOptions& options, const ImageShape& shape) 
   return options;
 }
 
-static Conv2d convolution(int64_t in, int64_t out) {
-  return Conv2d(Conv2dOptions(in, out, 3).padding(1));
-}
-
 static NoiseEmbeddingOptions noise_options(const UnetOptions& o) {
   return {o.embedding, o.channels, o.freq_shift, o.cos_first, o.fourier_scale};
 }
@@ -117,15 +110,15 @@ Unet::Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_clas
       conv_out_(nullptr),
       norm_out_(nullptr) {
   const int64_t folded = shape.channels * options.patch * options.patch;
-  conv_in_ = register_module("conv_in", convolution(folded, options.channels));
+  conv_in_ = register_module("conv_in", same_size_convolution(folded, options.channels, 3));
   const auto skips = build_down();
   build_middle(last_channels(options));
   build_up(last_channels(options), skips);
   norm_out_ = register_module(
       "norm_out",
       make_norm(options.norm_groups, options.channels * options.channel_mult[0], options.norm_eps));
-  conv_out_ =
-      register_module("conv_out", convolution(options.channels * options.channel_mult[0], folded));
+  conv_out_ = register_module(
+      "conv_out", same_size_convolution(options.channels * options.channel_mult[0], folded, 3));
   torch::nn::init::zeros_(conv_out_->weight);
   torch::nn::init::zeros_(conv_out_->bias);
 }
@@ -281,18 +274,28 @@ torch::Tensor Unet::entering(const torch::Tensor& x) const {
 }
 
 void Unet::use_type(at::ScalarType type) {
+  fix_weights(false);
   const auto cast = [&](torch::Tensor parameter) {
     const auto format =
         parameter.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     parameter.set_data(parameter.detach().to(type).contiguous(format));
   };
   for (const auto& module : modules(/*include_self=*/false)) {
-    if (module->as<Conv2d>() != nullptr) {
+    if (module->as<Convolution>() != nullptr) {
       for (const auto& parameter : module->parameters()) cast(parameter);
     }
     if (auto* attention = module->as<Attention>()) {
       for (const auto& parameter : attention->maps()) cast(parameter);
     }
+  }
+}
+
+void Unet::fix_weights() { fix_weights(true); }
+
+void Unet::fix_weights(bool fixed) {
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (auto* convolution = module->as<Convolution>()) convolution->fix_weights(fixed);
+    if (auto* attention = module->as<Attention>()) attention->fix_weights(fixed);
   }
 }
 

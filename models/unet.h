@@ -1,6 +1,5 @@
 #pragma once
 
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/normalization.h>
 
 #include <memory>
@@ -9,6 +8,7 @@
 #include "core/score_network.h"
 #include "models/layers/attention.h"
 #include "models/layers/condition_embedding.h"
+#include "models/layers/convolution.h"
 #include "models/layers/recompute.h"
 #include "models/layers/residual_block.h"
 #include "models/network_shape.h"
@@ -69,6 +69,7 @@ class Unet final : public ScoreNetwork {
   int64_t num_classes() const override;
   /// Convolutions and attention go to `type`, in channels-last memory; norms and embeddings stay.
   void use_type(at::ScalarType type) override;
+  void fix_weights() override;
   void use_generator(const at::Generator& rng) override;
   void reuse_features(int64_t every) override;
   void recompute_features(bool recompute) override { recompute_ = recompute; }
@@ -82,6 +83,7 @@ class Unet final : public ScoreNetwork {
   void build_middle(int64_t channels);
   void build_up(int64_t channels, std::vector<int64_t> skips);
   bool attends(size_t level) const;
+  void fix_weights(bool fixed);
   /// The blocks of a level on the way down, pushing what they give, and on the way up, popping it.
   torch::Tensor descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
                         std::vector<torch::Tensor>& skips) const;
@@ -107,7 +109,7 @@ class Unet final : public ScoreNetwork {
   at::Generator rng_;  // of dropout
   ImageShape shape_;
   std::shared_ptr<ConditionEmbedding> embedding_;
-  torch::nn::Conv2d conv_in_, conv_out_;
+  Convolution conv_in_, conv_out_;
   torch::nn::GroupNorm norm_out_;
   std::vector<std::shared_ptr<Level>> down_, up_;  // both in the order they run
   std::vector<std::shared_ptr<ResidualBlock>> middle_;

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libtorch-dev libopencv-dev libboost-program-options-dev zlib1g-dev
-          libarchive-dev libfmt-dev nlohmann-json3-dev catch2 gnuplot-nox libopenblas0-openmp dataset-fashion-mnist "$@")
+          libarchive-dev libdnnl-dev libfmt-dev nlohmann-json3-dev catch2 gnuplot-nox libopenblas0-openmp dataset-fashion-mnist "$@")
 
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi

@@ -11,18 +11,34 @@ Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
       norm_(register_module("norm",
                             make_norm(options.norm_groups, options.channels, options.norm_eps))),
-      query_(register_module("query", torch::nn::Linear(options.channels, options.channels))),
-      key_(register_module("key", torch::nn::Linear(options.channels, options.channels))),
-      value_(register_module("value", torch::nn::Linear(options.channels, options.channels))),
-      out_(register_module("out", torch::nn::Linear(options.channels, options.channels))) {
+      query_(make_map("query", options.channels)),
+      key_(make_map("key", options.channels)),
+      value_(make_map("value", options.channels)),
+      out_(make_map("out", options.channels)) {
   TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
-  torch::nn::init::zeros_(out_->weight);
-  torch::nn::init::zeros_(out_->bias);
+  torch::nn::init::zeros_(out_.linear->weight);
+  torch::nn::init::zeros_(out_.linear->bias);
+}
+
+Attention::PixelMap Attention::make_map(const char* name, int64_t channels) {
+  return {register_module(name, torch::nn::Linear(channels, channels))};
 }
 
 std::vector<torch::Tensor> Attention::maps() const {
-  return {query_->weight, query_->bias, key_->weight, key_->bias,
-          value_->weight, value_->bias, out_->weight, out_->bias};
+  std::vector<torch::Tensor> tensors;
+  for (const auto* map : {&query_, &key_, &value_, &out_}) {
+    tensors.push_back(map->linear->weight);
+    tensors.push_back(map->linear->bias);
+  }
+  return tensors;
+}
+
+void Attention::fix_weights(bool fixed) {
+  for (auto* map : {&query_, &key_, &value_, &out_}) {
+    map->fixed = fixed ? FixedConvolution::make(map->weight(), map->linear->bias, /*stride=*/1,
+                                                /*padding=*/0)
+                       : nullptr;
+  }
 }
 
 // [B, C, H, W] -> [B heads, H W, C / heads]; of one head in channels-last memory it is a view.
@@ -35,18 +51,19 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens, const torch::Te
   return joined.view(like.sizes());
 }
 
-// The map of every pixel, as a convolution: with oneDNN the faster of the two products.
-static torch::Tensor map_pixels(torch::nn::Linear& map, const torch::Tensor& x) {
-  return torch::conv2d(x, map->weight.unsqueeze(-1).unsqueeze(-1), map->bias);
+// As a convolution: with oneDNN the faster of the two products.
+torch::Tensor Attention::PixelMap::operator()(const torch::Tensor& x) const {
+  if (fixed && FixedConvolution::takes(x)) return (*fixed)(x);
+  return torch::conv2d(x, weight(), linear->bias);
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
   const auto [normed, past] = branch(norm_, x, /*activate=*/false);
-  const auto query = split_heads(map_pixels(query_, normed));
-  const auto key = split_heads(map_pixels(key_, normed));
-  const auto value = split_heads(map_pixels(value_, normed));
+  const auto query = split_heads(query_(normed));
+  const auto key = split_heads(key_(normed));
+  const auto value = split_heads(value_(normed));
   const auto mixed = join_heads(attention(query, key, value), x);
-  return map_pixels(out_, mixed).add_(past);
+  return out_(mixed).add_(past);
 }
 
 }  // namespace halcyon

@@ -3,6 +3,10 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
+#include <memory>
+
+#include "kernels/fixed_convolution.h"
+
 namespace halcyon {
 
 struct AttentionOptions {
@@ -29,13 +33,26 @@ class Attention final : public torch::nn::Module {
   /// Weights and biases of the linear maps: what is typed as x; the norm is not.
   std::vector<torch::Tensor> maps() const;
 
+  /// As ConvolutionImpl::fix_weights().
+  void fix_weights(bool fixed);
+
  private:
+  /// A linear map of the numbers of every pixel.
+  struct PixelMap {
+    torch::nn::Linear linear;
+    std::unique_ptr<FixedConvolution> fixed = nullptr;
+
+    torch::Tensor weight() const { return linear->weight.unsqueeze(-1).unsqueeze(-1); }
+    torch::Tensor operator()(const torch::Tensor& x) const;
+  };
+
+  PixelMap make_map(const char* name, int64_t channels);
   torch::Tensor split_heads(const torch::Tensor& x) const;
   torch::Tensor join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const;
 
   int64_t heads_;
   torch::nn::GroupNorm norm_;
-  torch::nn::Linear query_, key_, value_, out_;
+  PixelMap query_, key_, value_, out_;
 };
 
 }  // namespace halcyon

@@ -4,18 +4,16 @@
 
 namespace halcyon {
 
-using torch::nn::Conv2d;
-using torch::nn::Conv2dOptions;
-
 Downsample::Downsample(int64_t channels)
-    : conv_(register_module("conv", Conv2d(Conv2dOptions(channels, channels, 3).stride(2)))) {}
+    : conv_(register_module("conv",
+                            Convolution(channels, channels, 3, /*stride=*/2, /*padding=*/0))) {}
 
 torch::Tensor Downsample::forward(const torch::Tensor& x) {
   return conv_->forward(torch::constant_pad_nd(x, {0, 1, 0, 1}));
 }
 
 Upsample::Upsample(int64_t channels)
-    : conv_(register_module("conv", Conv2d(Conv2dOptions(channels, channels, 3).padding(1)))) {}
+    : conv_(register_module("conv", same_size_convolution(channels, channels, 3))) {}
 
 torch::Tensor Upsample::forward(const torch::Tensor& x) {
   return conv_->forward(torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));

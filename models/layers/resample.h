@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/nn/modules/conv.h>
+#include "models/layers/convolution.h"
 
 namespace halcyon {
 
@@ -12,7 +12,7 @@ class Downsample final : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::Conv2d conv_;
+  Convolution conv_;
 };
 
 /// Doubles height and width: nearest neighbour, then a 3x3 convolution.
@@ -22,7 +22,7 @@ class Upsample final : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::Conv2d conv_;
+  Convolution conv_;
 };
 
 }  // namespace halcyon

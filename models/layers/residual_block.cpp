@@ -6,25 +6,23 @@
 
 namespace halcyon {
 
-static torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t size) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, size).padding(size / 2));
-}
-
 ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
     : scale_shift_(options.scale_shift),
       norm1_(register_module(
           "norm1", make_norm(options.norm_groups, options.in_channels, options.norm_eps))),
       norm2_(register_module(
           "norm2", make_norm(options.norm_groups, options.out_channels, options.norm_eps))),
-      conv1_(register_module("conv1", convolution(options.in_channels, options.out_channels, 3))),
-      conv2_(register_module("conv2", convolution(options.out_channels, options.out_channels, 3))),
+      conv1_(register_module("conv1",
+                             same_size_convolution(options.in_channels, options.out_channels, 3))),
+      conv2_(register_module("conv2",
+                             same_size_convolution(options.out_channels, options.out_channels, 3))),
       embed_(register_module("embed",
                              torch::nn::Linear(options.embedding_width,
                                                options.out_channels * (scale_shift_ ? 2 : 1)))),
       dropout_(register_module("dropout", std::make_shared<Dropout>(options.dropout))) {
   if (options.in_channels != options.out_channels) {
-    shortcut_ =
-        register_module("shortcut", convolution(options.in_channels, options.out_channels, 1));
+    shortcut_ = register_module(
+        "shortcut", same_size_convolution(options.in_channels, options.out_channels, 1));
   }
   torch::nn::init::zeros_(conv2_->weight);
   torch::nn::init::zeros_(conv2_->bias);

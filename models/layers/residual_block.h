@@ -1,9 +1,9 @@
 #pragma once
 
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
+#include "models/layers/convolution.h"
 #include "models/layers/dropout.h"
 
 namespace halcyon {
@@ -37,10 +37,10 @@ class ResidualBlock final : public torch::nn::Module {
  private:
   bool scale_shift_;
   torch::nn::GroupNorm norm1_, norm2_;
-  torch::nn::Conv2d conv1_, conv2_;
+  Convolution conv1_, conv2_;
   torch::nn::Linear embed_;
   std::shared_ptr<Dropout> dropout_;
-  torch::nn::Conv2d shortcut_{nullptr};
+  Convolution shortcut_{nullptr};
 };
 
 }  // namespace halcyon

@@ -86,6 +86,7 @@ void bench_evaluation(BenchJob& job) {
   network->to(job.device);
   network->eval();
   network->use_type(scalar_type(job.recipe.training.precision));
+  network->fix_weights();
   const auto preconditioning = make_preconditioning(with_data_scale(job.recipe.preconditioning));
   PreconditionedDenoiser denoiser(*network, *preconditioning);
   const torch::NoGradGuard no_grad;

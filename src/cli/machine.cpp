@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "kernels/parallel.h"
 
 namespace halcyon {
 namespace {
@@ -38,12 +39,14 @@ void keep_memory() {
 }  // namespace
 
 torch::Device set_up_machine(const MachineOptions& options) {
-  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const auto cores = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   if (options.threads < 0 || options.threads > 4 * cores) {
     throw ConfigError(fmt::format("run.threads: want a whole number in 0 .. {}, got {}", 4 * cores,
                                   options.threads));
   }
-  at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : cores);
+  // LibTorch's own default is one thread where it is built without MKL.
+  const auto threads = options.threads > 0 ? options.threads : available_threads();
+  at::set_num_threads(static_cast<int>(threads));
   tame_openblas();
   keep_memory();
 

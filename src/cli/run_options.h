@@ -55,7 +55,7 @@ struct MachineOptions {
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
-    field(self.threads, "threads", "CPU threads; 0: one for each core");
+    field(self.threads, "threads", "CPU threads; 0: OMP_NUM_THREADS, or one for each core");
     field(self.device, "device", "cpu, cuda or cuda:N");
   }
 };

@@ -108,6 +108,7 @@ Model load(SampleCommand& command, torch::Device device) {
   if (model.network) {
     command.precision = network_precision(model.recipe.model, command.precision, device);
     model.network->use_type(scalar_type(command.precision));
+    model.network->fix_weights();
   } else {
     command.precision = Precision::fp32;
   }

@@ -21,6 +21,10 @@ class ScoreNetwork : public torch::nn::Module {
   /// small and wants digits stays.  What goes in and comes out is as before.
   virtual void use_type(at::ScalarType) {}
 
+  /// The weights stay as they are from now on, until use_type(): evaluations without gradients may
+  /// prepare them once for all.
+  virtual void fix_weights() {}
+
   /// From the next evaluation on, only one of `every` evaluations without gradients computes the
   /// coarse features; those between take the last ones, which change little from one noise level of
   /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of images.

@@ -187,6 +187,23 @@ TEST_CASE("halcyon bench measures all parts of a step and writes them down", "[c
   REQUIRE(json["operators"].size() > 10);
 }
 
+TEST_CASE("the program takes as many threads as run.threads, or else OMP_NUM_THREADS, says",
+          "[cli]") {
+  const auto threads = [](const std::string& before, const std::string& arguments) {
+    const auto outcome = run_program(
+        "bench --only data --repeats 1 --batch 1 --shape 1,8,8 --model.name mlp " + arguments,
+        before);
+    INFO(outcome.output);
+    REQUIRE(outcome.code == 0);
+    const auto end = outcome.output.find(" threads\n");
+    REQUIRE(end != std::string::npos);
+    return std::stoi(outcome.output.substr(outcome.output.rfind(' ', end - 1)));
+  };
+  REQUIRE(threads("env OMP_NUM_THREADS=3", "") == 3);
+  REQUIRE(threads("env OMP_NUM_THREADS=3", "--run.threads 2") == 2);
+  REQUIRE(threads("env -u OMP_NUM_THREADS taskset 1", "") == 1);
+}
+
 TEST_CASE("the ceilings of the machine are what the rest is a share of", "[cli][slow]") {
   const TemporaryDirectory dir;
   REQUIRE(run_program("bench --only ceilings,nfe --run.threads 1 --repeats 1 --batch 2 --out " +

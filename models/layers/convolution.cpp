@@ -1,0 +1,22 @@
+#include "models/layers/convolution.h"
+
+#include <torch/torch.h>
+
+namespace halcyon {
+
+ConvolutionImpl::ConvolutionImpl(int64_t in, int64_t out, int64_t size, int64_t stride,
+                                 int64_t padding)
+    : Conv2dImpl(torch::nn::Conv2dOptions(in, out, size).stride(stride).padding(padding)),
+      stride_(stride),
+      padding_(padding) {}
+
+torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
+  if (fixed_ && FixedConvolution::takes(x)) return (*fixed_)(x);
+  return Conv2dImpl::forward(x);
+}
+
+void ConvolutionImpl::fix_weights(bool fixed) {
+  fixed_ = fixed ? FixedConvolution::make(weight, bias, stride_, padding_) : nullptr;
+}
+
+}  // namespace halcyon
