@@ -39,13 +39,29 @@ def registry(program):
     return rows
 
 
-def steps_for(name, nfe, budget):
-    """The most steps within the budget, or 0.  A step of two evaluations to sigma = 0 has one."""
+# Evaluations a level and options of the samplers that step at each level, and denoise at the end.
+AT_LEVELS = {"langevin": (4, ("--sampler.langevin.steps_per_level", 4)),
+             "langevin_adjusted": (5, ("--sampler.langevin.steps_per_level", 2)),
+             "langevin_kinetic": (5, ("--sampler.kinetic.steps_per_level", 4))}
+# An adaptive method is asked for an error: these lead to about as many evaluations.
+TOLERANCES = {50: 2e-1, 100: 3e-3, 250: 1e-5}
+
+
+def within(name, nfe, budget):
+    """The most steps within the budget, or 0, and options that belong to them.
+
+    A step of a Runge-Kutta method that ends at sigma = 0 takes one evaluation.
+    """
+    if name == "dopri5":
+        if budget not in TOLERANCES:
+            return 0, ()
+        return 32, ("--precision", "fp32", "--sampler.ode.tolerance", TOLERANCES[budget])
+    if name in AT_LEVELS:
+        evaluations, options = AT_LEVELS[name]
+        return (budget - 1) // evaluations, options
     if name == "pc":
-        return budget // 2
-    if nfe == 0:
-        return 0
-    return budget if nfe == 1 else (budget - 1) // nfe + 1
+        return budget // 2, ()
+    return (budget if nfe == 1 else (budget - 1) // nfe + 1), ()
 
 
 class Table:
@@ -101,6 +117,9 @@ def markdown(table, budgets, column, error):
                 cells.append("")
                 continue
             text = f"{float(found[0][column]):.3f}({float(found[0][error]) * 1000:.0f})"
+            nfe = float(found[0]["nfe"])
+            if nfe != budget:
+                text += f" ({nfe:.0f} NFE)"
             best = float(found[0][column]) == best_of(table.rows, budget, column)
             cells.append(f"**{text}**" if best else text)
         lines.append(f"| `{sampler}` | {grid} | " + " | ".join(cells) + " |")
@@ -144,7 +163,7 @@ def main():
     wanted = args.samplers.split(",") if args.samplers else list(samplers)
     for budget in budgets:
         for name in wanted:
-            measure(args, table, name, "own", budget, steps_for(name, samplers[name], budget))
+            measure(args, table, name, "own", budget, *within(name, samplers[name], budget))
     for method in ("fisher", "entropy", "error"):
         file = args.out / f"{method}.csv"
         if args.grid and not file.exists():
@@ -152,8 +171,9 @@ def main():
                 "--steps", 200, "--out", file)
         for budget in budgets:
             for name in filter(None, args.grid.split(",")):
-                measure(args, table, name, method, budget, steps_for(name, samplers[name], budget),
-                        ("--sampler.grid", "file", "--sampler.grid_file", file))
+                steps, options = within(name, samplers[name], budget)
+                measure(args, table, name, method, budget, steps,
+                        (*options, "--sampler.grid", "file", "--sampler.grid_file", file))
     text = "Frechet distance in random features, its error in the last digits:\n\n"
     text += markdown(table, budgets, "fd", "fd_se") + "\nSliced Wasserstein-2 distance:\n\n"
     text += markdown(table, budgets, "sw2", "sw2_se")
