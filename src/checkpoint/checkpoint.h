@@ -3,8 +3,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "cli/run_options.h"
+#include "checkpoint/recipe.h"
 #include "core/denoiser.h"
 #include "core/preconditioning.h"
 #include "data/image_set.h"
@@ -50,6 +51,7 @@ struct Model {
   std::shared_ptr<ScoreNetwork> network;  ///< none for an exact denoiser
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<Denoiser> denoiser;
+  std::vector<std::string> warnings;  ///< of the images that an empirical denoiser is made of
 };
 
 /// A text that tells the weights of one network from those of another.
