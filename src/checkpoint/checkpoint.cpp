@@ -268,4 +268,14 @@ Model load_model(const std::string& checkpoint, const std::string& weights, int6
   return model;
 }
 
+torch::Tensor draw_samples(const Model& model, const SamplerOptions& options, int64_t count,
+                           uint64_t seed, int64_t first) {
+  const auto& shape = model.shape;
+  torch::TensorOptions place;
+  if (model.network) place = place.device(model.network->parameters().front().device());
+  return draw_samples(*make_sampler(options), *model.denoiser,
+                      {count, shape.channels, shape.height, shape.width},
+                      make_grid(options, model.range), seed, first, place);
+}
+
 }  // namespace halcyon
