@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
 #include "core/registry.h"
 #include "samplers/adaptive_runge_kutta.h"
 #include "samplers/adjusted_langevin.h"
@@ -71,10 +75,9 @@ const SamplerEntry& entry_of(const SamplerOptions& options) {
   return find_entry(sampler_registry(), options.name, "sampler.name");
 }
 
-}  // namespace
-
-const std::vector<SamplerEntry>& sampler_registry() {
-  static const std::vector<SamplerEntry> entries = {
+/// A deque: what refers to a row may keep it when another is added.
+std::deque<SamplerEntry>& table() {
+  static std::deque<SamplerEntry> entries = {
       {"ddpm", "ancestral sampling, three variances", "Ho et al. 2020; Bao et al. 2022", kSde, 1, 1,
        GridSpacing::vp, 250, make_ddpm},
       {"ddim", "Euler, uniform in t", "Song, Meng and Ermon 2021", kOde, 1, 1, GridSpacing::vp, 100,
@@ -145,6 +148,35 @@ const std::vector<SamplerEntry>& sampler_registry() {
        make_with<KineticLangevinSampler, &SamplerOptions::kinetic>},
   };
   return entries;
+}
+
+bool is_name(const char* text) {
+  const std::string_view name = text == nullptr ? "" : text;
+  const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  return !name.empty() && std::all_of(name.begin(), name.end(), fits);
+}
+
+}  // namespace
+
+const std::deque<SamplerEntry>& sampler_registry() { return table(); }
+
+void register_sampler(const SamplerEntry& entry) {
+  if (!is_name(entry.name)) {
+    throw ConfigError(fmt::format("register_sampler: want a name of letters, digits and _, got {}",
+                                  entry.name == nullptr ? "null" : entry.name));
+  }
+  const auto same = [&](const SamplerEntry& other) {
+    return std::string_view(other.name) == entry.name;
+  };
+  if (std::any_of(table().begin(), table().end(), same)) {
+    throw ConfigError(fmt::format(
+        "register_sampler: there is a sampler '{}' already; want another name", entry.name));
+  }
+  if (entry.summary == nullptr || entry.paper == nullptr || !entry.make) {
+    throw ConfigError(
+        fmt::format("register_sampler: '{}': want a summary, a paper and a maker", entry.name));
+  }
+  table().push_back(entry);
 }
 
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,11 +23,17 @@ struct SamplerEntry {
   int nfe;           ///< network evaluations a step, start and end apart; 0 if options decide
   GridSpacing grid;  ///< the spacing it is used with, unless another is asked for
   int64_t steps;     ///< and the number of steps
-  std::unique_ptr<Sampler> (*make)(const SamplerOptions&);
+  std::function<std::unique_ptr<Sampler>(const SamplerOptions&)> make;
 };
 
-/// Every sampler the toolkit has, in the order they are listed to users.
-const std::vector<SamplerEntry>& sampler_registry();
+/// Every sampler there is, in the order they are listed to users: the toolkit's own, then those
+/// that were registered.
+const std::deque<SamplerEntry>& sampler_registry();
+
+/// Adds a sampler of yours: from now on its name can be asked for like those of the toolkit.  For
+/// the beginning of main(): no other thread may look at the registry meanwhile.
+/// @throws ConfigError if the name is taken or is no name, a text is null or there is no maker.
+void register_sampler(const SamplerEntry& entry);
 
 /// @throws ConfigError naming the nearest and all known samplers if options.name is none of them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "cli/data_loading.h"
 #include "cli/estimate_text.h"
 #include "cli/evaluation_data.h"
 #include "cli/machine.h"
@@ -193,7 +194,8 @@ int calibrate_command(const Arguments& arguments) {
   if (!parse_command_line(kUsage, command, arguments)) return 0;
   check_options(command);
   const auto device = set_up_machine(command.machine);
-  const auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  const auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   auto parts = load_parts(arguments, command, model);
   require_enough(parts);
   parts.fit = parts.fit.to(device);

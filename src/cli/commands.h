@@ -7,6 +7,13 @@ namespace halcyon {
 
 using Arguments = std::vector<std::string>;
 
+/// A row of the table in main.cpp.
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(const Arguments&);
+};
+
 // One function a sub-command: reads its arguments, does the work, returns the exit code.
 // All throw UserError for what the user can mend.
 

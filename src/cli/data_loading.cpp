@@ -13,10 +13,21 @@
 
 namespace halcyon {
 
+static void print_warnings(const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
 ImageSet load_with_warnings(const DataOptions& options) {
   auto set = load_image_set(options);
-  for (const auto& warning : set.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  print_warnings(set.warnings);
   return set;
+}
+
+Model load_with_warnings(const std::string& checkpoint, const std::string& weights, int64_t label,
+                         torch::Device device) {
+  auto model = load_model(checkpoint, weights, label, device);
+  print_warnings(model.warnings);
+  return model;
 }
 
 HeldOut load_held_out(const DataOptions& options,

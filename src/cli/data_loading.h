@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "checkpoint/checkpoint.h"
 #include "data/data_options.h"
 #include "data/image_set.h"
 
@@ -10,6 +11,10 @@ namespace halcyon {
 
 /// Loads a set and prints its warnings.
 ImageSet load_with_warnings(const DataOptions& options);
+
+/// load_model(), and prints what was odd about the images that an empirical denoiser is made of.
+Model load_with_warnings(const std::string& checkpoint, const std::string& weights, int64_t label,
+                         torch::Device device);
 
 struct HeldOut {
   ImageSet set;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cli/data_loading.h"
 #include "cli/likelihood.h"
 #include "cli/machine.h"
 #include "cli/model_use.h"
@@ -141,7 +142,8 @@ int evaluate_command(const Arguments& arguments) {
   check_options(command);
   const auto device = set_up_machine(command.machine);
   const auto& out = command.use.out;
-  const auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  const auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   command.data = data_options(kUsage, EvaluateCommand(), arguments, model);
   const auto data = load_measured(command.data, names_key(arguments, "data.split"), model);
   if (data.set.images.size(0) < 2) throw DataError("evaluate: want at least 2 images, got 1");

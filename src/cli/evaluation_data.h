@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
 #include "data/dequantization.h"

@@ -4,6 +4,7 @@
 #include <set>
 #include <sstream>
 
+#include "cli/data_loading.h"
 #include "cli/evaluation_data.h"
 #include "cli/fisher_folder.h"
 #include "cli/fisher_job.h"
@@ -58,11 +59,11 @@ Model load_measured_model(const FisherCommand& command, torch::Device device) {
       throw ConfigError(
           fmt::format("denoiser = exact: want data.path = toy:NAME, got '{}'", command.data.path));
     }
-    return load_model(command.data.path, "", /*label=*/-1, device);
+    return load_with_warnings(command.data.path, "", /*label=*/-1, device);
   }
   const bool needed = command.denoiser == MeasuredDenoiser::checkpoint;
   if (!needed && command.use.checkpoint.empty()) return {};
-  return load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  return load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
 }
 
 FisherJob prepare(FisherCommand& command, const Arguments& arguments) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include "cli/data_loading.h"
 #include "cli/estimate_text.h"
 #include "cli/fisher_job.h"
 #include "cli/interrupt.h"
@@ -12,8 +13,8 @@ namespace halcyon {
 namespace {
 
 Model load_other(const FisherJob& job) {
-  auto other =
-      load_model(job.options.against, job.options.against_weights, /*label=*/-1, job.device);
+  auto other = load_with_warnings(job.options.against, job.options.against_weights, /*label=*/-1,
+                                  job.device);
   const auto &found = other.shape, &wanted = job.model.shape;
   if (found.channels != wanted.channels || found.height != wanted.height ||
       found.width != wanted.width) {

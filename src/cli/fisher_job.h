@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
 #include "cli/fisher_study.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "core/denoiser.h"
 
 namespace halcyon {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/run_options.h"
 #include "samplers/flow_code.h"
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/data_loading.h"
 #include "core/error.h"
 
 namespace halcyon {
@@ -40,7 +41,7 @@ Guidance::Guidance(const GuidanceSection& section, const Model& model, int64_t l
 
 void Guidance::load_weak(const GuidanceSection& section, const Model& model, int64_t label,
                          Precision precision, torch::Device device) {
-  weak_ = load_model(section.checkpoint, section.weights, /*label=*/-1, device);
+  weak_ = load_with_warnings(section.checkpoint, section.weights, /*label=*/-1, device);
   if (text(weak_->shape) != text(model.shape)) {
     throw ConfigError(fmt::format("guidance.checkpoint: {} is of images {}; want those of {}, {}",
                                   weak_->source, text(weak_->shape), model.source,

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "core/guided_denoiser.h"
 #include "core/precision.h"
 

@@ -122,11 +122,12 @@ void inspect_data(const DataOptions& options) {
 
 int inspect_command(const Arguments& arguments) {
   InspectCommand command;
-  const auto help = OptionSet(command).help();  // with the defaults
-  const auto paths = OptionSet(command).read_command_line(arguments);
-  if (command.common.help || (paths.empty() && command.data.path.empty())) {
-    fmt::print("usage: halcyon inspect PATH [--key value ...]\n{}", help);
-    return command.common.help ? 0 : 2;
+  Arguments paths;
+  if (!parse_command_line("halcyon inspect PATH [--key value ...]", command, arguments, paths)) {
+    return 0;
+  }
+  if (paths.empty() && command.data.path.empty()) {
+    throw ConfigError("halcyon inspect: want a run, a checkpoint or a data set");
   }
   if (paths.size() > 1) throw ConfigError("halcyon inspect: want one path, got '" + paths[1] + "'");
   const auto path = paths.empty() ? command.data.path : paths.front();

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/evaluation_data.h"
 #include "cli/likelihood_report.h"
 #include "core/gaussian_mixture.h"

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "data/dequantization.h"
 #include "fisher/information_likelihood.h"
 #include "fisher/likelihood_options.h"

@@ -26,8 +26,8 @@ struct ListCommand {
   }
 };
 
-template <class Entry>
-void print_rows(const std::vector<Entry>& entries) {
+template <class Table>
+void print_rows(const Table& entries) {
   for (const auto& entry : entries) fmt::print("  {:<18} {}\n", entry.name, entry.summary);
 }
 
@@ -94,16 +94,11 @@ void print_catalogue(const Catalogue& catalogue) {
 
 int list_command(const Arguments& arguments) {
   ListCommand command;
-  const auto help = OptionSet(command).help();
-  const auto names = OptionSet(command).read_command_line(arguments);
-  if (command.common.help) {
-    fmt::print(
-        "usage: halcyon list "
-        "[samplers|models|preconditionings|processes|grids|datasets|toys|fisher|"
-        "bench ...]\n{}",
-        help);
-    return 0;
-  }
+  std::vector<std::string> known;
+  for (const auto& catalogue : catalogues()) known.emplace_back(catalogue.name);
+  const auto usage = fmt::format("halcyon list [{} ...]", fmt::join(known, "|"));
+  Arguments names;
+  if (!parse_command_line(usage.c_str(), command, arguments, names, known)) return 0;
   for (const auto& name : names) print_catalogue(find_entry(catalogues(), name, "halcyon list"));
   if (names.empty()) {
     for (const auto& catalogue : catalogues()) print_catalogue(catalogue);

@@ -6,20 +6,17 @@
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/help_text.h"
 #include "core/error.h"
 #include "core/registry.h"
 
 namespace {
 
 using halcyon::Arguments;
+using halcyon::Command;
+using halcyon::HelpForm;
 
 constexpr const char* kOutOfMemory = "out of memory; want a smaller batch, image or network";
-
-struct Command {
-  const char* name;
-  const char* summary;
-  int (*run)(const Arguments&);
-};
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> entries = {
@@ -45,14 +42,15 @@ const std::vector<Command>& commands() {
   return entries;
 }
 
-void print_usage() {
-  fmt::print(
-      "halcyon {}: score-matching diffusion models and the Fisher information of their data\n"
-      "\nusage: halcyon COMMAND [--key value ...]\n\n",
-      HALCYON_VERSION);
-  for (const auto& command : commands()) fmt::print("  {:<10}{}\n", command.name, command.summary);
-  fmt::print("\n`halcyon COMMAND --help` names every key of a command.\n");
-}
+/// Of `halcyon --help`, without a command.
+struct MainOptions {
+  HelpForm help = HelpForm::text;
+
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field(self.help, "help", "print what there is and stop");
+  }
+};
 
 int run(const Arguments& arguments) {
   const auto& first = arguments.front();
@@ -60,8 +58,10 @@ int run(const Arguments& arguments) {
     fmt::print("halcyon {}\n", HALCYON_VERSION);
     return 0;
   }
-  if (first == "--help" || first == "-h" || first == "help") {
-    print_usage();
+  if (first == "-h" || first == "help" || first.rfind("--help", 0) == 0) {
+    MainOptions options;
+    if (first.rfind("--help", 0) == 0) halcyon::OptionSet(options).read_command_line({first});
+    print_program_help(commands(), options.help);
     return 0;
   }
   const auto& command = halcyon::find_entry(commands(), first, "command");
@@ -73,7 +73,7 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   const Arguments arguments(argv + 1, argv + argc);
   if (arguments.empty()) {
-    print_usage();
+    print_program_help(commands(), HelpForm::text);
     return 2;
   }
   try {

@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <exception>
 
@@ -51,14 +52,11 @@ void refresh_report(const std::string& run_folder) {
 
 int report_command(const Arguments& arguments) {
   ReportCommand command;
-  const auto help = OptionSet(command).help();  // with the defaults
-  const auto folders = OptionSet(command).read_command_line(arguments);
-  if (command.common.help || folders.empty()) {
-    fmt::print("usage: halcyon report RUN [--out FILE]\n{}", help);
-    return command.common.help ? 0 : 2;
-  }
-  if (folders.size() > 1) {
-    throw ConfigError("halcyon report: want one run directory, got '" + folders[1] + "'");
+  Arguments folders;
+  if (!parse_command_line("halcyon report RUN [--out FILE]", command, arguments, folders)) return 0;
+  if (folders.size() != 1) {
+    throw ConfigError("halcyon report: want one run directory, got '" +
+                      fmt::format("{}", fmt::join(folders, " ")) + "'");
   }
   const auto file = command.out.empty() ? folders.front() + "/report.html" : command.out;
   write_report(folders.front(), file);

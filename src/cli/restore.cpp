@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "cli/data_loading.h"
 #include "cli/estimate_text.h"
 #include "cli/evaluation_data.h"
 #include "cli/level_files.h"
@@ -91,7 +92,8 @@ void check_options(const RestoreCommand& o, const Arguments& arguments) {
 }
 
 Model prepare(RestoreCommand& command, torch::Device device) {
-  auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   if (model.network) {
     command.precision = network_precision(model.recipe.model, command.precision, device);
     model.network->use_type(scalar_type(command.precision));

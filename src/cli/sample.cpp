@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/batch_choice.h"
+#include "cli/data_loading.h"
 #include "cli/evaluation_data.h"
 #include "cli/interrupt.h"
 #include "cli/level_files.h"
@@ -104,7 +105,8 @@ void check_options(const SampleCommand& command, bool count_is_named) {
 
 /// Loads the model and settles what its options leave open.
 Model load(SampleCommand& command, torch::Device device) {
-  auto model = load_model(command.use.checkpoint, command.use.weights, command.label, device);
+  auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, command.label, device);
   if (model.network) {
     command.precision = network_precision(model.recipe.model, command.precision, device);
     model.network->use_type(scalar_type(command.precision));

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/guidance.h"
 #include "cli/model_use.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "cli/data_loading.h"
 #include "cli/estimate_text.h"
 #include "cli/evaluation_data.h"
 #include "cli/machine.h"
@@ -176,7 +177,8 @@ int schedule_command(const Arguments& arguments) {
   if (!parse_command_line(kUsage, command, arguments)) return 0;
   check_options(command);
   const auto device = set_up_machine(command.machine);
-  const auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  const auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   const auto options = data_options(kUsage, ScheduleCommand(), arguments, model);
   const auto data = load_measured(options, names_key(arguments, "data.split"), model);
   const auto x0 =

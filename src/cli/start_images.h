@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "data/image_set.h"
 
 namespace halcyon {

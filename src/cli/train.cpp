@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
 #include "cli/level_files.h"

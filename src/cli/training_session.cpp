@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/fisher_alarms.h"
 #include "cli/interrupt.h"
 #include "cli/pictures.h"

@@ -73,7 +73,7 @@ std::vector<std::string> OptionSet::read_command_line(const std::vector<std::str
   po::options_description keys;
   for (const auto& option : options_) {
     auto* value = po::value<std::string>();
-    if (option.is_switch) value->implicit_value("true");
+    if (!option.bare.empty()) value->implicit_value(option.bare);
     keys.add_options()(option.key.c_str(), value, option.help.c_str());
   }
   std::vector<std::string> rest;
@@ -85,7 +85,10 @@ std::vector<std::string> OptionSet::read_command_line(const std::vector<std::str
       if (entry.string_key.empty()) {
         rest.insert(rest.end(), entry.value.begin(), entry.value.end());
       } else {
-        set(entry.string_key, entry.value.empty() ? "true" : entry.value.front(), "command line");
+        const auto& key = entry.string_key;
+        const auto value =
+            entry.value.empty() ? find(key, "command line").bare : entry.value.front();
+        set(key, value, "command line");
       }
     }
   } catch (const po::error& error) {

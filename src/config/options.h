@@ -8,12 +8,20 @@
 
 namespace halcyon {
 
+/// What `--key` alone means where a T is to be set: of an enum, what its bare_value() says.
+template <class T>
+std::string bare_text() {
+  if constexpr (std::is_same_v<T, bool>) return "true";
+  if constexpr (requires { bare_value(T{}); }) return to_text(bare_value(T{}));
+  return "";
+}
+
 /// One key of an options struct, by reference: reading and writing it goes to the struct.
 struct Option {
   std::string key;   ///< "section.name", or "name" outside sections
   std::string help;  ///< one line
   std::string type;  ///< as describe_type() puts it
-  bool is_switch;    ///< a bool: `--key` alone means true
+  std::string bare;  ///< what `--key` alone means; empty: it wants a value
   std::function<std::string()> get;
   std::function<void(const std::string&)> set;  ///< throws ConfigError without the key
 };
@@ -58,7 +66,7 @@ class OptionSet {
     if constexpr (requires { Options::fields(options, [](auto&, const char*, const char*) {}); }) {
       Options::fields(options, [&](auto& value, const char* name, const char* help) {
         using T = std::decay_t<decltype(value)>;
-        options_.push_back({prefix + name, help, describe_type<T>(), std::is_same_v<T, bool>,
+        options_.push_back({prefix + name, help, describe_type<T>(), bare_text<T>(),
                             [&value] { return to_text(value); },
                             [&value](const std::string& text) { value = from_text<T>(text); }});
       });

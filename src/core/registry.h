@@ -13,9 +13,9 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 
 /// The row of a registry table whose `name` is `name`.
 /// @throws ConfigError naming `key`, the nearest row and all rows.
-template <class Entry>
-const Entry& find_entry(const std::vector<Entry>& table, std::string_view name,
-                        std::string_view key) {
+template <class Table>
+const typename Table::value_type& find_entry(const Table& table, std::string_view name,
+                                             std::string_view key) {
   std::vector<std::string> known;
   for (const auto& entry : table) {
     if (name == entry.name) return entry;

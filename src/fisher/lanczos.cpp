@@ -20,7 +20,7 @@ double length(const torch::Tensor& v) { return v.norm().item<double>(); }
 
 }  // namespace
 
-RitzPairs lanczos(const LinearOperator& multiply, const torch::Tensor& start, int64_t steps,
+RitzPairs lanczos(const MatrixProduct& multiply, const torch::Tensor& start, int64_t steps,
                   at::Generator& rng) {
   const auto dim = start.numel();
   steps = std::min(steps, dim);

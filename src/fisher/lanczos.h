@@ -7,7 +7,7 @@
 namespace halcyon {
 
 /// v -> M v on flat float64 vectors [d].
-using LinearOperator = std::function<torch::Tensor(const torch::Tensor&)>;
+using MatrixProduct = std::function<torch::Tensor(const torch::Tensor&)>;
 
 /// Approximate eigenpairs of a symmetric operator, from the largest to the smallest.  An eigenvalue
 /// lies within residuals[i] of values[i]; the last value is at least the smallest eigenvalue.
@@ -24,7 +24,7 @@ struct RitzPairs {
 ///
 /// The projection is of the symmetric part: where M is not quite symmetric, the values are those
 /// of (M + M^T) / 2 in the space, and the residuals, of M itself, tell.  m products with M.
-RitzPairs lanczos(const LinearOperator& multiply, const torch::Tensor& start, int64_t steps,
+RitzPairs lanczos(const MatrixProduct& multiply, const torch::Tensor& start, int64_t steps,
                   at::Generator& rng);
 
 }  // namespace halcyon

@@ -36,7 +36,7 @@ class RunDirectory {
   std::string samples(int64_t step) const;
   std::string checkpoint(int64_t step) const;
 
-  /// Puts `files` (by file name) into checkpoints/step-<step>, all at once: a failure or a kill
+  /// Puts `files` (by file name) into checkpoints/step-STEP, all at once: a failure or a kill
   /// leaves the older checkpoints as they were.  A checkpoint of the same step is replaced.  Then
   /// all but the newest `keep_last` are removed (0 keeps all), though never this one.
   void save_checkpoint(int64_t step, const std::map<std::string, SafetensorsFile>& files,

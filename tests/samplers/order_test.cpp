@@ -1,6 +1,4 @@
-#include "core/gaussian_mixture.h"
-#include "core/noise_grid.h"
-#include "core/runge_kutta.h"
+#include "samplers/convergence.h"
 #include "samplers/registry.h"
 #include "tests/support/catch.h"
 
@@ -9,68 +7,12 @@ using namespace halcyon::testing;
 
 namespace {
 
-constexpr double kSigmaMax = 80;
-constexpr double kSigmaMin = 0.05;
-
-/// Data, and the probability flow from kSigmaMax down to kSigmaMin: y is where x ends.
-struct Flow {
-  GaussianMixture law;
-  torch::Tensor x, y;
-};
-
-/// 64 draws of N(0, kSigmaMax^2 I) in 3 dimensions.
-torch::Tensor starts() {
-  NoiseSource noise(7, 0, 64);
-  return kSigmaMax * noise.normal_like(torch::empty({64, 3}, torch::kFloat64));
-}
-
-/// N(1, 0.25 I), whose flow keeps x in units of its standard deviation.
-Flow gaussian_flow() {
-  const auto x = starts();
-  return {{torch::ones({1}), torch::ones({1, 3}), torch::full({3}, 0.25)},
-          x,
-          1 + (x - 1) * std::hypot(0.5, kSigmaMin) / std::hypot(0.5, kSigmaMax)};
-}
-
-/// Bumps at -1 and 1 of variance 0.25; the flow by steps of tolerance 1e-12.
-Flow mixture_flow() {
-  const auto u = torch::ones({1, 3});
-  GaussianMixture law(torch::full({2}, 0.5), torch::cat({-u, u}), torch::full({3}, 0.25));
-  const auto slope = [&](double log_sigma, const torch::Tensor& x) {
-    return x - denoise_at(law, x, std::exp(log_sigma));
-  };
-  const auto x = starts();
-  const auto y = integrate_dopri5(slope, x, std::log(kSigmaMax), std::log(kSigmaMin), 1e-12);
-  return {law, x, y};
-}
-
-/// Root mean square error at the end of `steps` steps, and their cost.
-struct Outcome {
-  double error;
-  double nfe;
-};
-
-Outcome run(Flow& flow, const SamplerOptions& options, int64_t steps) {
-  auto sigmas = karras_grid(kSigmaMin, kSigmaMax, steps + 1, options.rho);
-  sigmas.pop_back();  // the 0 it ends with
-  NoiseSource noise(1, 0, 64);
-  CountingDenoiser counted(flow.law);
-  const auto y = make_sampler(options)->sample(counted, flow.x, sigmas, noise);
-  return {(y - flow.y).square().mean().sqrt().item<double>(), static_cast<double>(counted.nfe())};
-}
-
-/// The power of the step size that the error falls with.  512 steps are enough for the start of a
-/// multistep method, which is of lower order, not to be seen: the noise hides the data there.
-double order_in_steps(Flow& flow, const SamplerOptions& options) {
-  return std::log2(run(flow, options, 512).error / run(flow, options, 1024).error);
-}
-
 /// The order of a method that finds its own steps, 1 / (step size) ~ tolerance^(-1 / order), from
 /// differences of its evaluations, where what it costs to find the first step size cancels.
-double order_in_tolerance(Flow& flow, SamplerOptions options) {
+double order_in_tolerance(KnownFlow& flow, SamplerOptions options) {
   const auto at = [&](double tolerance) {
     options.ode.tolerance = tolerance;
-    return run(flow, options, 1);
+    return flow_error(*make_sampler(options), flow, 1);
   };
   const auto coarse = at(1e-6);
   const auto middle = at(1e-8);
@@ -88,8 +30,8 @@ TEST_CASE("every solver has its stated order on Gaussian and on Gaussian-mixture
       if (entry.stochastic) continue;
       SamplerOptions options;
       options.name = entry.name;
-      const double observed =
-          entry.nfe == 0 ? order_in_tolerance(flow, options) : order_in_steps(flow, options);
+      const double observed = entry.nfe == 0 ? order_in_tolerance(flow, options)
+                                             : convergence_order(*make_sampler(options), flow);
       INFO(entry.name << " on " << flow.law.components() << " component(s): order " << observed);
       CHECK_THAT(observed, WithinAbs(entry.order, 0.15));
     }
@@ -102,8 +44,8 @@ TEST_CASE("Adams-Bashforth methods are of order 4 on levels even in sigma, whate
   options.name = GENERATE(as<std::string>{}, "ipndm", "plms", "lms");
   const double from = 20;
   const double to = 0.5;
-  auto law = gaussian_flow().law;
-  const auto x = from / kSigmaMax * starts();
+  auto [law, sigma_max, sigma_min, start, end] = gaussian_flow();
+  const auto x = from / sigma_max * start;
   const auto exact = 1 + (x - 1) * std::hypot(0.5, to) / std::hypot(0.5, from);
   const auto error = [&](int steps) {
     std::vector<double> sigmas;

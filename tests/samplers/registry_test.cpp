@@ -36,6 +36,31 @@ TEST_CASE("every sampler costs the evaluations a step that its row says", "[samp
   }
 }
 
+TEST_CASE("a sampler of yours is asked for by name and a name that is taken is refused",
+          "[sampler][error]") {
+  const auto maker_of_heun = [](const SamplerOptions& options) {
+    auto heun = options;
+    heun.name = "heun";
+    return make_sampler(heun);
+  };
+  SamplerEntry entry = {"mine", "a test",     "Nobody 2000", false, 2, 2, GridSpacing::karras,
+                        8,      maker_of_heun};
+  const auto& first = sampler_registry().front();
+  register_sampler(entry);
+  REQUIRE(&first == &sampler_registry().front());
+  REQUIRE(evaluations(*make_sampler({.name = "mine"}), 12) == 24);
+  REQUIRE(make_grid({.name = "mine"}, ModelRange()).size() == 9);  // its 8 steps, and 0
+
+  REQUIRE_THROWS_WITH(register_sampler(entry), Contains("a sampler 'mine' already"));
+  entry.name = "heun";
+  REQUIRE_THROWS_WITH(register_sampler(entry), Contains("a sampler 'heun' already"));
+  entry.name = "two words";
+  REQUIRE_THROWS_WITH(register_sampler(entry), Contains("want a name"));
+  entry.name = "without_maker";
+  entry.make = nullptr;
+  REQUIRE_THROWS_WITH(register_sampler(entry), Contains("'without_maker': want"));
+}
+
 TEST_CASE("every sampler names its papers by author and year", "[sampler]") {
   const std::regex papers(R"([A-Z][^;]* \d{4}(; [A-Z][^;]* \d{4})*)");
   for (const auto& entry : sampler_registry()) {

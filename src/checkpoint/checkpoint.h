@@ -3,8 +3,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "cli/run_options.h"
+#include "checkpoint/recipe.h"
 #include "core/denoiser.h"
 #include "core/preconditioning.h"
 #include "data/image_set.h"
@@ -50,6 +51,7 @@ struct Model {
   std::shared_ptr<ScoreNetwork> network;  ///< none for an exact denoiser
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<Denoiser> denoiser;
+  std::vector<std::string> warnings;  ///< of the images that an empirical denoiser is made of
 };
 
 /// A text that tells the weights of one network from those of another.
@@ -67,7 +69,13 @@ void set_class(Model& model, int64_t label, torch::Device device);
 /// weights: raw, ema or ema-HALFLIFE.  label: as for set_class.
 /// @throws CheckpointError for a file that is missing, damaged or no model of ours; ConfigError as
 /// set_class.
-Model load_model(const std::string& checkpoint, const std::string& weights, int64_t label,
-                 torch::Device device);
+Model load_model(const std::string& checkpoint, const std::string& weights = "ema",
+                 int64_t label = -1, torch::Device device = torch::kCPU);
+
+/// Images first .. first + count - 1 of `seed`, [count, C, H, W] in model units, by the sampler and
+/// the grid that `options` name.  Image k does not depend on the batch that it is drawn in.
+/// @throws ConfigError as make_sampler() and make_grid().
+torch::Tensor draw_samples(const Model& model, const SamplerOptions& options, int64_t count,
+                           uint64_t seed = 0, int64_t first = 0);
 
 }  // namespace halcyon

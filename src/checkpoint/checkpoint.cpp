@@ -1,4 +1,4 @@
-#include "cli/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
-#include "cli/data_loading.h"
 #include "config/options.h"
 #include "core/empirical_denoiser.h"
 #include "core/error.h"
+#include "data/registry.h"
 #include "data/toy_distribution.h"
 #include "io/run_directory.h"
 
@@ -115,7 +115,9 @@ constexpr std::string_view kEmpirical = "empirical:";
 Model empirical_model(const std::string& path) {
   Model model;
   model.recipe.data.path = path;
-  become_empirical(model, load_with_warnings(model.recipe.data));
+  auto images = load_image_set(model.recipe.data);
+  model.warnings = std::move(images.warnings);
+  become_empirical(model, images);
   return model;
 }
 
@@ -264,6 +266,16 @@ Model load_model(const std::string& checkpoint, const std::string& weights, int6
   auto model = read_model(checkpoint, weights, device);
   set_class(model, label, device);
   return model;
+}
+
+torch::Tensor draw_samples(const Model& model, const SamplerOptions& options, int64_t count,
+                           uint64_t seed, int64_t first) {
+  const auto& shape = model.shape;
+  torch::TensorOptions place;
+  if (model.network) place = place.device(model.network->parameters().front().device());
+  return draw_samples(*make_sampler(options), *model.denoiser,
+                      {count, shape.channels, shape.height, shape.width},
+                      make_grid(options, model.range), seed, first, place);
 }
 
 }  // namespace halcyon
