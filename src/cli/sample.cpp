@@ -136,6 +136,7 @@ std::unique_ptr<Steered> prepare(SampleCommand& command, torch::Device device) {
 }
 
 }  // namespace
+  if (command.clamp.used()) steered->clamped.emplace(steered->denoiser(), command.clamp);
 
 int sample_command(const Arguments& arguments) {
   SampleCommand command;

@@ -128,6 +128,26 @@ TEST_CASE("images drawn from a start have the law of closed form", "[cli][oracle
     REQUIRE(largest(residual.var(0) - 1) < 5 * std::sqrt(2.0 / 800));
   }
 }
+TEST_CASE("clamped images keep to the limit, whose keys are refused where they make no sense",
+          "[cli]") {
+  const TemporaryDirectory dir;
+  const std::string line =
+      "--checkpoint toy:gaussian --count 8 --sampler.name ddpm "
+      "--sampler.steps 20 ";
+  const auto free = sampled(dir, line);
+  const auto clamped = sampled(dir, line + "--clamp.limit 0.4");
+  const auto shrunk = sampled(dir, line + "--clamp.limit 0.4 --clamp.quantile 0.5");
+  REQUIRE(largest(free.images) > 0.8);
+  REQUIRE_THAT(largest(clamped.images), WithinAbs(0.4, 1e-6));
+  REQUIRE_THAT(largest(shrunk.images), WithinAbs(0.4, 1e-6));
+  REQUIRE(largest(clamped.images - shrunk.images) > 0.01);
+  REQUIRE(clamped.summary["clamp"]["limit"] == 0.4);
+  const std::string toy = "sample --checkpoint toy:mixture --out " + dir / "s ";
+  refuses(toy + "--clamp.quantile 0.9", {"clamp.limit", "> 0"});
+  refuses(toy + "--clamp.limit 1 --clamp.quantile 2", {"clamp.quantile", "2"});
+  REQUIRE_FALSE(std::filesystem::exists(dir / "s"));
+}
+
 
 TEST_CASE("a picture is made of the model's size, and little noise leaves it as it is", "[cli]") {
   const TemporaryDirectory dir;
