@@ -49,8 +49,8 @@ struct RestoreCommand {
                      "folder for restored.png, restored.safetensors and restore.json");
     field(self.input, "input", "images, as data.path; empty: those held out of the model's data");
     field(self.degraded, "degraded", "the images are measurements already: there is no truth");
-    field(self.task, "task", "what was lost: inpaint, superresolve, deblur or colourise");
-    field(self.method, "method", "pigdm, dps, ddrm or repaint (inpaint only)");
+    field(self.task, "task", "what was lost; `halcyon list tasks` names them");
+    field(self.method, "method", "how to draw; `halcyon list methods` names them");
     field(self.noise, "noise", "S in y = A x + S n, in model units (-1 to 1), >= 0");
     field(self.variance, "variance", "of the data, per number (pigdm, dps); 0: as it is known");
     field(self.images, "images", "images to restore, in 1 .. 4096");
