@@ -93,7 +93,8 @@ void write_restored_picture(const std::string& path, const Restored& restored,
   }
   if (samples.size(1) > 1) {
     const auto deviation = spread(samples);
-    const auto top = std::max(deviation.max().item<double>(), 1e-12);
+    // White is the 99.5 % quantile: a few pixels would leave all others black.
+    const auto top = std::max(deviation.flatten().quantile(0.995).item<double>(), 1e-12);
     rows.push_back({"mean", to_pixels(samples.mean(1))});
     rows.push_back({fmt::format("std, 0\nto {:.2g}", top), to_pixels(2 * deviation / top - 1)});
   }
