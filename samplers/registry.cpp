@@ -114,6 +114,8 @@ std::deque<SamplerEntry>& table() {
        GridSpacing::vp, 32, make_of<FixedMultistepSampler, MultistepStart::euler>},
       {"plms", "ipndm with Heun's first step", "Liu et al. 2022", kOde, 2, 1, GridSpacing::vp, 32,
        make_of<FixedMultistepSampler, MultistepStart::heun>},
+      {"pndm", "ipndm with three steps of Runge-Kutta first", "Liu et al. 2022", kOde, 2, 1,
+       GridSpacing::vp, 32, make_of<FixedMultistepSampler, MultistepStart::runge_kutta>},
       {"edm", "Heun with churn", "Karras et al. 2022", kSde, 2, 2, GridSpacing::karras, 100,
        make_with<HeunSampler, &SamplerOptions::churn>},
       {"euler_ancestral", "Euler past the level, and noise back up to it",

@@ -59,8 +59,10 @@ int interpolate_command(const Arguments& arguments) {
   CountingDenoiser counted(*flow.model.denoiser);
   const auto codes = flow.code.encode(counted, ends);
   std::vector<torch::Tensor> between;
+  std::vector<std::string> captions;
   for (int64_t i = 0; i < command.frames; ++i) {
     const auto t = static_cast<double>(i) / static_cast<double>(command.frames - 1);
+    captions.push_back(fmt::format("{:.3g}", t));
     between.push_back(slerp(codes[0], codes[1], t));
   }
   const auto pixels = to_pixels(flow.code.decode(counted, torch::stack(between))).cpu();
@@ -68,8 +70,7 @@ int interpolate_command(const Arguments& arguments) {
     write_png(fmt::format("{}/{:05}.png", command.out, i), pixels[i]);
   }
   const auto strip = command.out + "/strip.png";
-  write_png(strip,
-            image_grid(pixels, command.frames, /*padding=*/2, picture_scale(pixels.size(2))));
+  write_png(strip, labelled_rows({{"t", pixels}}, captions, picture_scale(pixels.size(2))));
   fmt::print("{} frames, {} NFE: {}\n", command.frames, counted.nfe(), strip);
   return 0;
 }

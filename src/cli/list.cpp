@@ -6,6 +6,8 @@
 #include "cli/bench_job.h"
 #include "cli/command_line.h"
 #include "cli/fisher_job.h"
+#include "cli/restore_method.h"
+#include "cli/restore_task.h"
 #include "core/preconditioning.h"
 #include "core/registry.h"
 #include "data/registry.h"
@@ -79,6 +81,8 @@ const std::vector<Catalogue>& catalogues() {
       {"grids", "sampler.grid", [] { print_rows(grid_registry()); }},
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
+      {"tasks", "halcyon restore --task", [] { print_rows(restore_tasks()); }},
+      {"methods", "halcyon restore --method", [] { print_rows(restore_methods()); }},
       {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
       {"bench", "parts of halcyon bench --only", [] { print_rows(bench_parts()); }},
   };

@@ -10,7 +10,7 @@
 #include "cli/level_files.h"
 #include "cli/machine.h"
 #include "cli/model_use.h"
-#include "cli/progress.h"
+#include "cli/restoration.h"
 #include "cli/restore_method.h"
 #include "cli/restore_report.h"
 #include "cli/restore_task.h"
@@ -19,7 +19,6 @@
 #include "core/random.h"
 #include "core/require.h"
 #include "io/atomic_file.h"
-#include "io/safetensors.h"
 
 namespace halcyon {
 namespace {
@@ -50,11 +49,11 @@ struct RestoreCommand {
                      "folder for restored.png, restored.safetensors and restore.json");
     field(self.input, "input", "images, as data.path; empty: those held out of the model's data");
     field(self.degraded, "degraded", "the images are measurements already: there is no truth");
-    field(self.task, "task", "what was lost: inpaint, superresolve, deblur or colourise");
-    field(self.method, "method", "pigdm, dps, ddrm or repaint (inpaint only)");
+    field(self.task, "task", "what was lost; `halcyon list tasks` names them");
+    field(self.method, "method", "how to draw; `halcyon list methods` names them");
     field(self.noise, "noise", "S in y = A x + S n, in model units (-1 to 1), >= 0");
     field(self.variance, "variance", "of the data, per number (pigdm, dps); 0: as it is known");
-    field(self.images, "images", "images to restore, in 1 .. 4096");
+    field(self.images, "images", "images to restore, > 0; as many as there are");
     field(self.samples, "samples", "draws of each, in 1 .. 1024");
     field(self.batch, "batch", "draws made at once, > 0");
     field(self.precision, "precision", kPrecisionHelp);
@@ -77,8 +76,7 @@ void check_options(const RestoreCommand& o, const Arguments& arguments) {
   require_option(o.noise >= 0 && std::isfinite(o.noise), "--noise", "a number >= 0", o.noise);
   require_option(o.variance >= 0 && std::isfinite(o.variance), "--variance", "a number >= 0",
                  o.variance);
-  require_option(o.images > 0 && o.images <= 4096, "--images", "a whole number in 1 .. 4096",
-                 o.images);
+  require_option(o.images > 0, "--images", "a whole number > 0", o.images);
   require_option(o.samples > 0 && o.samples <= 1024, "--samples", "a whole number in 1 .. 1024",
                  o.samples);
   require_option(o.batch > 0, "--batch", "a whole number > 0", o.batch);
@@ -162,29 +160,6 @@ torch::Tensor data_covariance(const RestoreCommand& command, const Model& model)
   return centred.t().matmul(centred) / static_cast<double>(x.size(0) - 1);
 }
 
-/// [N, K, C, H, W] on the CPU.
-torch::Tensor draw(const RestoreCommand& command, const Model& model, const RestoreMethod& method,
-                   Denoiser& denoiser, const torch::Tensor& y) {
-  const auto repeated = y.repeat_interleave(command.samples, 0);
-  const auto sigmas = make_grid(command.sampler, model.range);
-  Progress progress("restoring", "draws", repeated.size(0));
-  std::vector<torch::Tensor> parts;
-  for (int64_t first = 0; first < repeated.size(0); first += command.batch) {
-    const auto size = std::min(command.batch, repeated.size(0) - first);
-    parts.push_back(
-        method.draw(denoiser, repeated.narrow(0, first, size), sigmas, command.use.seed, first)
-            .cpu());
-    if (!parts.back().isfinite().all().item<bool>()) {
-      throw NonFiniteError(fmt::format(
-          "draws {} to {} of --seed {} are not finite; want more sampler.steps, or other options "
-          "of --method {}",
-          first, first + size - 1, command.use.seed, command.method));
-    }
-    progress.update(first + size);
-  }
-  return torch::cat(parts).unflatten(0, {y.size(0), command.samples});
-}
-
 nlohmann::ordered_json summary(const RestoreCommand& command, const Model& model, double variance,
                                const RestoredFigures& figures, double nfe, double seconds) {
   nlohmann::ordered_json json = {
@@ -206,17 +181,6 @@ nlohmann::ordered_json summary(const RestoreCommand& command, const Model& model
   return json;
 }
 
-void write(const RestoreCommand& command, const Restored& restored, const LinearOperator& measure,
-           const nlohmann::ordered_json& json) {
-  const auto& out = command.use.out;
-  TensorMap tensors = {{"y", restored.y.contiguous()}, {"samples", restored.samples.contiguous()}};
-  if (restored.truth.defined()) tensors["truth"] = restored.truth.contiguous();
-  write_safetensors(out + "/restored.safetensors", tensors,
-                    {{"task", command.task}, {"method", command.method}});
-  write_restored_picture(out + "/restored.png", restored, measure);
-  write_file_atomically(out + "/restore.json", json.dump(2) + "\n");
-}
-
 }  // namespace
 
 int restore_command(const Arguments& arguments) {
@@ -230,28 +194,34 @@ int restore_command(const Arguments& arguments) {
   const auto measure = make_operator(command.task, command.tasks,
                                      {model.shape.channels, model.shape.height, model.shape.width},
                                      command.use.seed);
-  auto restored = degrade(command, arguments, model, *measure);
-  const double variance = data_variance(command, model, restored);
+  const auto given = degrade(command, arguments, model, *measure);
+  const double variance = data_variance(command, model, given);
   const auto method =
       make_method(command.method, command.methods, command.sampler,
                   {*measure, command.noise, variance, data_covariance(command, model)});
-  make_directory(command.use.out);  // before the long part: a bad folder costs no work
+  const auto& out = command.use.out;
+  make_directory(out);  // before the long part: a bad folder costs no work
 
   const auto start = std::chrono::steady_clock::now();
-  CountingDenoiser counted(*model.denoiser);
-  restored.samples = draw(command, model, *method, counted, restored.y.to(device));
+  Restoration restoration({.path = out + "/restored.safetensors",
+                           .samples = command.samples,
+                           .batch = command.batch,
+                           .seed = command.use.seed,
+                           .metadata = {{"task", command.task}, {"method", command.method}}},
+                          *model.denoiser, *measure, *method,
+                          make_grid(command.sampler, model.range));
+  restoration.run(given, device);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const auto figures = restored_figures(restored, *measure);
-  const auto batches = (restored.y.size(0) * command.samples + command.batch - 1) / command.batch;
-  const double nfe = static_cast<double>(counted.nfe()) / static_cast<double>(batches);
-  write(command, restored, *measure, summary(command, model, variance, figures, nfe, seconds));
+  const auto figures = restoration.figures();
+  const auto json = summary(command, model, variance, figures, restoration.nfe(), seconds);
+  write_restored_picture(out + "/restored.png", restoration.shown(), *measure);
+  write_file_atomically(out + "/restore.json", json.dump(2) + "\n");
   fmt::print("{} by {}: {} draws of {} images, {:g} NFE each, {:.1f} s\n", command.task,
-             command.method, command.samples, restored.y.size(0), nfe, seconds);
+             command.method, command.samples, given.y.size(0), restoration.nfe(), seconds);
   fmt::print("PSNR {} dB measured, {} a draw, {} their mean; |y - A x| / sqrt(m) {}: {}\n",
              with_error(figures.psnr_measurement), with_error(figures.psnr_sample),
-             with_error(figures.psnr_mean), with_error(figures.residual),
-             command.use.out + "/restored.png");
+             with_error(figures.psnr_mean), with_error(figures.residual), out + "/restored.png");
   return 0;
 }
 

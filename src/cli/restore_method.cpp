@@ -91,21 +91,24 @@ Made make_repaint(const RestoreMethodOptions& options, const SamplerOptions&,
   return std::make_unique<SamplerMethod<RepaintSampler, RepaintOptions>>(problem, options.repaint);
 }
 
-struct MethodEntry {
-  const char* name;
-  bool takes_sampler;
-  Made (*make)(const RestoreMethodOptions&, const SamplerOptions&, const RestoreProblem&);
-};
-
-const MethodEntry& find_method(const std::string& name) {
-  static const std::vector<MethodEntry> entries = {{"pigdm", true, make_pigdm},
-                                                   {"dps", true, make_dps},
-                                                   {"ddrm", false, make_ddrm},
-                                                   {"repaint", false, make_repaint}};
-  return find_entry(entries, name, "--method");
+const RestoreMethodEntry& find_method(const std::string& name) {
+  return find_entry(restore_methods(), name, "--method");
 }
 
 }  // namespace
+
+const std::vector<RestoreMethodEntry>& restore_methods() {
+  static const std::vector<RestoreMethodEntry> entries = {
+      {"pigdm", "guided by the likelihood of y, with a covariance of x_0 given x: any sampler",
+       true, make_pigdm},
+      {"dps", "guided by steps of fixed length towards y: any sampler", true, make_dps},
+      {"ddrm", "y put in at each level, in singular coordinates: without gradients", false,
+       make_ddrm},
+      {"repaint", "y put in at each level and walked again, inpaint only: without gradients", false,
+       make_repaint},
+  };
+  return entries;
+}
 
 bool takes_sampler(const std::string& name) { return find_method(name).takes_sampler; }
 

@@ -72,6 +72,17 @@ class RestoreMethod {
                              int64_t first) const = 0;
 };
 
+struct RestoreMethodEntry {
+  const char* name;     ///< as written after --method
+  const char* summary;  ///< one line, for `halcyon list methods`
+  bool takes_sampler;   ///< works with any, and so reads sampler.name
+  std::unique_ptr<RestoreMethod> (*make)(const RestoreMethodOptions&, const SamplerOptions&,
+                                         const RestoreProblem&);
+};
+
+/// Every method there is, in the order they are listed to users.
+const std::vector<RestoreMethodEntry>& restore_methods();
+
 /// Whether `name` works with any sampler, and so reads sampler.name.
 /// @throws ConfigError for an unknown method, with the nearest.
 bool takes_sampler(const std::string& name);

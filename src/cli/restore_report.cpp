@@ -14,11 +14,9 @@
 namespace halcyon {
 namespace {
 
-/// Of [N] numbers.
-Estimate estimate(const torch::Tensor& values) {
-  SampleMoments moments(1);
-  moments.add(values.to(torch::kFloat64).unsqueeze(1));
-  return moments.mean(0);
+/// [N, 1] from [N].
+torch::Tensor column(const torch::Tensor& values) {
+  return values.to(torch::kFloat64).unsqueeze(1);
 }
 
 /// [N] from [N, C, H, W].
@@ -41,23 +39,29 @@ torch::Tensor spread(const torch::Tensor& samples) {
 
 }  // namespace
 
-RestoredFigures restored_figures(const Restored& restored, const LinearOperator& measure) {
+void RestorationMoments::add(const Restored& restored) {
   const auto& [truth, y, samples] = restored;
   const auto draws = samples.flatten(0, 1);
   const auto of_draws = [&](const torch::Tensor& t) {
     return t.repeat_interleave(samples.size(1), 0);
   };
-  RestoredFigures figures;
-  figures.residual =
-      estimate(mean_of_draws(mean_square(of_draws(y) - measure.apply(draws)).sqrt(), samples));
-  figures.spread = estimate(mean_square(spread(samples)).sqrt());
-  if (!truth.defined()) return figures;
+  const auto misfit = of_draws(y) - measure_.apply(draws);
+  residual_.add(column(mean_of_draws(mean_square(misfit).sqrt(), samples)));
+  spread_.add(column(mean_square(spread(samples)).sqrt()));
+  if (!truth.defined()) return;
   const auto mean = samples.mean(1);
-  figures.psnr_measurement = estimate(psnr(as_picture(measure, y), truth));
-  figures.psnr_sample = estimate(mean_of_draws(psnr(draws, of_draws(truth)), samples));
-  figures.psnr_mean = estimate(psnr(mean, truth));
-  figures.error = estimate(mean_square(mean - truth).sqrt());
-  return figures;
+  psnr_measurement_.add(column(psnr(as_picture(measure_, y), truth)));
+  psnr_sample_.add(column(mean_of_draws(psnr(draws, of_draws(truth)), samples)));
+  psnr_mean_.add(column(psnr(mean, truth)));
+  error_.add(column(mean_square(mean - truth).sqrt()));
+}
+
+RestoredFigures RestorationMoments::figures() const {
+  const auto mean = [](const SampleMoments& moments) {
+    return moments.count() > 0 ? moments.mean(0) : Estimate();
+  };
+  return {mean(psnr_measurement_), mean(psnr_sample_), mean(psnr_mean_),
+          mean(residual_),         mean(error_),       mean(spread_)};
 }
 
 nlohmann::ordered_json to_json(const RestoredFigures& figures, double noise) {
@@ -80,7 +84,7 @@ nlohmann::ordered_json to_json(const RestoredFigures& figures, double noise) {
 
 void write_restored_picture(const std::string& path, const Restored& restored,
                             const LinearOperator& measure) {
-  const auto shown = std::min<int64_t>(8, restored.samples.size(0));
+  const auto shown = std::min(kMostShown, restored.samples.size(0));
   const auto samples = restored.samples.narrow(0, 0, shown);
   std::vector<LabelledRow> rows;
   if (restored.truth.defined()) {
@@ -93,7 +97,8 @@ void write_restored_picture(const std::string& path, const Restored& restored,
   }
   if (samples.size(1) > 1) {
     const auto deviation = spread(samples);
-    const auto top = std::max(deviation.max().item<double>(), 1e-12);
+    // White is the 99.5 % quantile: a few pixels would leave all others black.
+    const auto top = std::max(deviation.flatten().quantile(0.995).item<double>(), 1e-12);
     rows.push_back({"mean", to_pixels(samples.mean(1))});
     rows.push_back({fmt::format("std, 0\nto {:.2g}", top), to_pixels(2 * deviation / top - 1)});
   }

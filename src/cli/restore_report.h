@@ -26,12 +26,26 @@ struct RestoredFigures {
   Estimate error, spread;
 };
 
-RestoredFigures restored_figures(const Restored& restored, const LinearOperator& measure);
+/// The figures of images that come a few at a time.
+class RestorationMoments {
+ public:
+  explicit RestorationMoments(const LinearOperator& measure) : measure_(measure) {}
+  void add(const Restored& restored);
+  RestoredFigures figures() const;
+
+ private:
+  const LinearOperator& measure_;
+  SampleMoments psnr_measurement_{1}, psnr_sample_{1}, psnr_mean_{1}, residual_{1}, error_{1},
+      spread_{1};
+};
 
 /// residual_per_noise is null where noise = 0.
 nlohmann::ordered_json to_json(const RestoredFigures& figures, double noise);
 
-/// Rows of truth, measurement, draws, their mean and standard deviation; up to 8 images.
+/// Images that the picture shows.
+inline constexpr int64_t kMostShown = 8;
+
+/// Rows of truth, measurement, draws, their mean and standard deviation; up to kMostShown images.
 void write_restored_picture(const std::string& path, const Restored& restored,
                             const LinearOperator& measure);
 

@@ -73,21 +73,22 @@ std::unique_ptr<LinearOperator> make_channel_mean(const RestoreTaskOptions&, con
   return std::make_unique<ChannelMeanOperator>(shape);
 }
 
-struct RestoreTask {
-  const char* name;
-  std::unique_ptr<LinearOperator> (*make)(const RestoreTaskOptions&, const Shape&, uint64_t seed);
-};
-
 }  // namespace
+
+const std::vector<RestoreTask>& restore_tasks() {
+  static const std::vector<RestoreTask> entries = {
+      {"inpaint", "pixels are hidden: inpaint.mask", make_mask},
+      {"superresolve", "means over blocks of pixels: superresolve.factor", make_pooling},
+      {"deblur", "a Gaussian on the torus: deblur.width", make_blur},
+      {"colourise", "the mean of the channels", make_channel_mean},
+  };
+  return entries;
+}
 
 std::unique_ptr<LinearOperator> make_operator(const std::string& name,
                                               const RestoreTaskOptions& options,
                                               const std::vector<int64_t>& shape, uint64_t seed) {
-  static const std::vector<RestoreTask> tasks = {{"inpaint", make_mask},
-                                                 {"superresolve", make_pooling},
-                                                 {"deblur", make_blur},
-                                                 {"colourise", make_channel_mean}};
-  return find_entry(tasks, name, "--task").make(options, shape, seed);
+  return find_entry(restore_tasks(), name, "--task").make(options, shape, seed);
 }
 
 torch::Tensor as_picture(const LinearOperator& measure, const torch::Tensor& y) {

@@ -54,6 +54,16 @@ struct RestoreTaskOptions {
   }
 };
 
+struct RestoreTask {
+  const char* name;     ///< as written after --task
+  const char* summary;  ///< one line, for `halcyon list tasks`
+  std::unique_ptr<LinearOperator> (*make)(const RestoreTaskOptions&,
+                                          const std::vector<int64_t>& shape, uint64_t seed);
+};
+
+/// Every task there is, in the order they are listed to users.
+const std::vector<RestoreTask>& restore_tasks();
+
 /// The operator of the task `name` on images of `shape`, [C, H, W]; `seed` chooses a random mask.
 /// @throws ConfigError for an unknown task, with the nearest, and for options out of range;
 /// DataError for a mask of another size; FileError for one that cannot be read.

@@ -63,6 +63,10 @@ struct SampleJob {
 void draw(const SampleCommand& command, Steered& steered, torch::Device device,
           SampleStream& stream) {
   stream.open();
+  if (stream.resumed()) {
+    fmt::print("{}: going on after {} of {} images\n", command.use.out, stream.progress().done,
+               command.count);
+  }
   const auto& model = steered.model;
   const auto& shape = model.shape;
   auto& denoiser = steered.denoiser();
@@ -135,6 +139,7 @@ std::unique_ptr<Steered> prepare(SampleCommand& command, torch::Device device) {
     auto table = load_calibration(command.calibration);
     steered->calibrated.emplace(steered->denoiser(), std::move(table));
   }
+  if (command.clamp.used()) steered->clamped.emplace(steered->denoiser(), command.clamp);
   return steered;
 }
 
@@ -149,18 +154,14 @@ int sample_command(const Arguments& arguments) {
   check_options(command, names_key(arguments, "count"));
   const auto device = set_up_machine(command.machine);
   const auto steered = prepare(command, device);
-  const auto& out = command.use.out;
   const auto& shape = steered->model.shape;
-  SampleStream stream({out,
+  SampleStream stream({command.use.out,
                        command.count,
                        command.batch,
                        {shape.channels, shape.height, shape.width},
                        command.use.seed,
                        command.tensors,
                        sample_identity(command, *steered)});
-  if (stream.resumed()) {
-    fmt::print("{}: going on after {} of {} images\n", out, stream.progress().done, command.count);
-  }
   const InterruptGuard interrupt;
   try {
     draw(command, *steered, device, stream);

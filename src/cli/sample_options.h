@@ -11,6 +11,7 @@
 #include "cli/run_options.h"
 #include "cli/start_images.h"
 #include "core/calibrated_denoiser.h"
+#include "core/clamped_denoiser.h"
 #include "core/precision.h"
 #include "samplers/options.h"
 
@@ -31,6 +32,7 @@ struct SampleCommand {
   MachineOptions machine;
   SamplerOptions sampler;
   GuidanceSection guidance;
+  ClampOptions clamp;
   StartSection start;
 
   bool guided() const { return guidance.options.weight != 1; }
@@ -60,6 +62,7 @@ struct SampleCommand {
     section("run", self.machine);
     section("sampler", self.sampler);
     section("guidance", self.guidance);
+    section("clamp", self.clamp);
     section("start", self.start);
   }
 };
@@ -70,8 +73,10 @@ struct Steered {
   std::optional<StartImages> start = {};
   std::optional<Guidance> guidance = {};
   std::optional<CalibratedDenoiser> calibrated = {};
+  std::optional<ClampedDenoiser> clamped = {};
 
   Denoiser& denoiser() {
+    if (clamped) return *clamped;
     if (calibrated) return *calibrated;
     return guidance ? static_cast<Denoiser&>(guidance->denoiser()) : *model.denoiser;
   }

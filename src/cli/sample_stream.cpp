@@ -75,8 +75,11 @@ void remove_finished(const std::string& folder, int64_t count) {
 }  // namespace
 
 SampleStream::SampleStream(StreamOptions options)
-    : options_(std::move(options)),
-      state_(state_path(options_.out), options_.identity, options_.batch) {}
+    : options_(std::move(options)), state_(read_state()) {}
+
+StreamState SampleStream::read_state() const {
+  return {state_path(options_.out), options_.identity, options_.batch};
+}
 
 std::string SampleStream::grid_path() const { return beside(options_.out, "grid.png", ".png"); }
 
@@ -90,6 +93,9 @@ std::string SampleStream::summary_path() const {
 }
 
 void SampleStream::open() {
+  is_folder(options_.out) ? make_directory(options_.out) : require_file_place(options_.out);
+  lock_.emplace(beside(options_.out, "unfinished.lock", ".lock"));
+  state_ = read_state();  // another process may have come further since
   const auto start = resumed() ? SinkStart::resumed : SinkStart::anew;
   const auto& shape = options_.shape;
   ImageSinkOptions sink = {options_.out, options_.count, shape[0], shape[1], shape[2], to_pixels};
@@ -144,6 +150,7 @@ void SampleStream::finish(const nlohmann::ordered_json& summary) {
   write_file_atomically(summary_path(), summary.dump(2) + "\n");
   state_.remove();
   for (const auto& sink : sinks_) sink->clean_up();
+  lock_.reset();
 }
 
 }  // namespace halcyon

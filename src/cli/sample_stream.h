@@ -4,12 +4,14 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/stream_state.h"
 #include "core/denoiser.h"
 #include "data/image_set.h"
+#include "io/file_lock.h"
 #include "io/image_sink.h"
 
 namespace halcyon {
@@ -34,7 +36,8 @@ struct StreamOptions {
 ///     X.png  X.json                                beside X.zip or X.safetensors
 ///     FOLDER/trajectory.*  X.trajectory.*          what is drawn of the first images' way
 ///
-/// Until it is finished, unfinished.json in the folder, or in X.zip.part, says how far it has come.
+/// Until it is finished, unfinished.json in the folder, or in X.zip.part, says how far it has come,
+/// and the process that writes holds FOLDER/unfinished.lock or X.lock.
 class SampleStream {
  public:
   struct Drawn {
@@ -50,7 +53,8 @@ class SampleStream {
   const StreamProgress& progress() const { return state_.progress(); }
   bool resumed() const { return state_.resumed(); }
 
-  /// Makes the place for the images.  @throws FileError
+  /// Makes the place for the images and holds it, then looks again how far they have come.
+  /// @throws FileError, also if another process is writing there
   void open();
 
   /// Draws the images that are not there yet, `batch` at a time; after open().
@@ -72,8 +76,11 @@ class SampleStream {
   void write_batches(Denoiser& denoiser, const Draw& draw);
   std::string summary_path() const;
 
+  StreamState read_state() const;
+
   StreamOptions options_;
   StreamState state_;
+  std::optional<FileLock> lock_;
   std::vector<std::unique_ptr<ImageSink>> sinks_;
 };
 

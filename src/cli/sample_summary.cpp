@@ -77,6 +77,7 @@ Json sample_summary(const SampleCommand& command, const Model& model, const Samp
           {"seed", command.use.seed},
           {"label", command.label},
           {"guidance", guidance_summary(command)},
+          {"clamp", {{"limit", command.clamp.limit}, {"quantile", command.clamp.quantile}}},
           {"start", start_summary(command)},
           {"precision", to_text(command.precision)},
           {"reuse", command.reuse},

@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "io/atomic_file.h"
 #include "io/safetensors_header.h"
+#include "io/safetensors_writer.h"
 
 namespace halcyon {
 namespace {
@@ -113,15 +113,9 @@ void read_data(const FileDescriptor& file, int64_t position, const torch::Tensor
 
 void write_safetensors(const std::string& path, const TensorMap& tensors,
                        const Metadata& metadata) {
-  const auto layout = lay_out_safetensors(tensors, metadata);
-  const uint64_t length = layout.json.size();
-  AtomicFile file(path);
-  file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
-  file.write(layout.json);
-  for (const auto& info : layout.tensors) {
-    const auto data = tensors.at(info.name).detach().cpu().resolve_neg().contiguous();
-    file.write(
-        {static_cast<const char*>(data.data_ptr()), static_cast<size_t>(info.end - info.begin)});
+  SafetensorsWriter file(path, tensors, metadata);
+  for (const auto& info : lay_out_safetensors(tensors, {}).tensors) {
+    file.append(info.name, tensors.at(info.name));
   }
   file.commit();
 }

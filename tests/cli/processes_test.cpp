@@ -122,6 +122,15 @@ TEST_CASE("files of noise levels that are no use are refused by line", "[cli][er
   REQUIRE_FALSE(std::filesystem::exists(dir / "out"));
 }
 
+TEST_CASE("list shows what restore can do, and its usage names every list", "[cli]") {
+  const auto text = succeeds("list tasks methods");
+  for (const std::string name : {"inpaint", "superresolve", "deblur", "colourise", "pigdm", "dps",
+                                 "ddrm", "repaint", "halcyon restore --method"}) {
+    REQUIRE_THAT(text, Contains(name));
+  }
+  REQUIRE_THAT(succeeds("list --help"), Contains("samplers|") && Contains("|tasks|methods|"));
+}
+
 TEST_CASE("list shows processes, what goes with them, and grids", "[cli]") {
   const auto text = succeeds("list processes preconditionings grids");
   for (const char* name :

@@ -1,9 +1,13 @@
+#include <sys/resource.h>
+
 #include <nlohmann/json.hpp>
 
+#include "io/safetensors.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
+using namespace halcyon;
 using namespace halcyon::testing;
 
 namespace {
@@ -35,6 +39,57 @@ TEST_CASE("restore writes draws, their figures and a picture", "[cli][restore]")
     CHECK(std::filesystem::exists(out + "/restored.png"));
     CHECK(std::filesystem::exists(out + "/restored.safetensors"));
   }
+}
+
+TEST_CASE("restore draws the same in any batches, and measures it the same", "[cli][restore]") {
+  const TemporaryDirectory dir;
+  const auto restored = [&](const std::string& batch) {
+    const auto out = dir / batch;
+    const auto outcome = run_program(kToy + "--images 11 --samples 3 --method ddrm --seed 5 " +
+                                     "--sampler.steps 8 --batch " + batch + " --out " + out);
+    INFO(outcome.output);
+    REQUIRE(outcome.code == 0);
+    return std::pair(read_safetensors(out + "/restored.safetensors").tensors,
+                     nlohmann::json::parse(slurp(out + "/restore.json")));
+  };
+  const auto [whole, summary] = restored("33");
+  REQUIRE(whole.at("samples").sizes() == torch::IntArrayRef({11, 3, 1, 1, 4}));
+  REQUIRE(summary["nfe"] == 8);
+  for (const std::string batch : {"2", "7"}) {  // less than an image's draws, and two images'
+    INFO(batch);
+    const auto [parts, told] = restored(batch);
+    for (const auto& [name, tensor] : whole) {
+      REQUIRE((parts.at(name) - tensor).abs().max().item<double>() < 1e-5);
+    }
+    for (const auto* figure :
+         {"psnr_measurement", "psnr_sample", "psnr_mean", "residual", "error_of_mean", "spread"}) {
+      CAPTURE(figure);
+      REQUIRE(told[figure]["n"] == 11);
+      for (const auto* part : {"value", "se"}) {
+        REQUIRE_THAT(told[figure][part].get<double>(),
+                     WithinRel(summary[figure][part].get<double>(), 1e-4));
+      }
+    }
+    REQUIRE(told["nfe"] == 8);
+    REQUIRE(slurp(dir / batch + "/restored.png") == slurp(dir / "33/restored.png"));
+  }
+}
+
+TEST_CASE("what restore keeps in memory does not grow with the draws", "[cli][restore][property]") {
+  const TemporaryDirectory dir;
+  const auto peak = [&](const std::string& images) {
+    const auto outcome = run_program(
+        "restore --checkpoint toy:mixture --method ddrm --sampler.steps 1 --samples "
+        "1000 --batch 1000 --run.threads 1 --images " +
+        images + " --out " + dir / "r");
+    INFO(outcome.output);
+    REQUIRE(outcome.code == 0);
+    rusage usage{};
+    ::getrusage(RUSAGE_CHILDREN, &usage);
+    return usage.ru_maxrss;  // of the largest of all so far, in KiB
+  };
+  const auto few = peak("20");
+  REQUIRE(peak("500") < few + 8192);  // whose draws are 32 MB
 }
 
 TEST_CASE("restore refuses what does not fit", "[cli][restore][error]") {

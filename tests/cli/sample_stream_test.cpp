@@ -84,6 +84,28 @@ TEST_CASE("a stream that is killed goes on to the same files", "[cli][roundtrip]
   REQUIRE(contents(dir / "whole") == contents(dir / "parts"));
 }
 
+TEST_CASE("of two processes that write to one place the second is refused, and harms nothing",
+          "[cli][error]") {
+  const auto target = GENERATE(Target{"/s", "--tensors ", "/s/unfinished.json"},
+                               Target{"/s.zip", "", "/s.zip.part/unfinished.json"},
+                               Target{"/s.safetensors", "", "/s.safetensors.part/unfinished.json"});
+  const TemporaryDirectory dir;
+  const auto line = kSlow + (target.more + ("--out " + dir.string()));
+  succeeds(line + "/whole" + target.out);
+  const auto state = dir.string() + "/parts" + target.state;
+  // The first is held still while the second tries.
+  const auto both = run_program(
+      line + "/parts" + target.out,
+      "sh -c '\"$@\" & while kill -0 $! && ! grep -qs \"done.: [1-9]\" " + state +
+          "; do sleep 0.01; done; kill -STOP $!; \"$@\"; echo second: $?; kill -CONT $!; wait $!' "
+          "sh");
+  INFO(both.output);
+  REQUIRE(both.code == 0);
+  REQUIRE_THAT(both.output, Contains("second: 2") && Contains("another process") &&
+                                Contains(dir / "parts/") && Contains(".lock"));
+  REQUIRE(contents(dir / "whole") == contents(dir / "parts"));
+}
+
 TEST_CASE("SIGTERM stops a stream in the middle of a batch and keeps those before",
           "[cli][roundtrip]") {
   const TemporaryDirectory dir;

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "io/atomic_file.h"
+#include "io/safetensors_writer.h"
 #include "tests/io/io_test.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
@@ -197,4 +198,29 @@ TEST_CASE("a truncated safetensors file is refused wherever the cut is", "[io][e
     INFO(size);
     REQUIRE_THROWS_AS(read_safetensors(path), CheckpointError);
   }
+}
+
+TEST_CASE("a file written piece by piece is the same as one written at once", "[io][roundtrip]") {
+  const TemporaryDirectory folder;
+  const auto a = torch::arange(24, torch::kFloat32).reshape({6, 2, 2});
+  const auto b = torch::arange(3, torch::kInt64);
+  const auto empty = torch::empty({0, 4}, torch::kFloat32);
+  const TensorMap tensors = {{"a", a}, {"b", b}, {"c", empty}};
+  write_safetensors(folder / "whole.safetensors", tensors, {{"who", "me"}});
+  const auto path = folder / "parts.safetensors";
+  TensorMap layout;
+  for (const auto& [name, tensor] : tensors) layout[name] = tensor.to(c10::kMeta);
+  {
+    SafetensorsWriter writer(path, layout, {{"who", "me"}});
+    writer.append("b", b);
+    writer.append("a", a.narrow(0, 0, 4));
+    REQUIRE_THROWS_WITH(writer.append("a", a), Contains("\"a\""));
+    REQUIRE_THROWS_WITH(writer.append("b", b), Contains("\"b\""));
+    REQUIRE_THROWS_WITH(writer.append("a", a.to(torch::kFloat64)), Contains("\"a\""));
+    REQUIRE_THROWS_WITH(writer.commit(), Contains("missing"));
+    writer.append("a", a.transpose(1, 2).transpose(1, 2).narrow(0, 4, 2));
+    REQUIRE_FALSE(std::filesystem::exists(path));
+    writer.commit();
+  }
+  REQUIRE(read_file(path) == read_file(folder / "whole.safetensors"));
 }

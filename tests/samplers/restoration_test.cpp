@@ -265,6 +265,37 @@ TEST_CASE("DDRM without noise is exact of isotropic data", "[sampler][ddrm][orac
   }
 }
 
+TEST_CASE(
+    "DPS errs on isotropic data by what its flow says, and the weight of its likelihood does not",
+    "[sampler][posterior][oracle][statistical]") {
+  // E z^2 over y and its draws, z the distance from the posterior's mean in its deviations: 1 for
+  // the posterior.  DPS's flow by itself, coordinate by coordinate in NumPy, 1000 steps of Heun in
+  // ln sigma from 80 to 0.002, 100000 draws: 1.494 with standard error 0.007.
+  const double v = 0.4;
+  const double noise = 0.3;
+  const int64_t count = 10000;
+  auto inner = GaussianMixture(torch::ones({1}), torch::zeros({1, 4}), torch::full({4}, v));
+  const MaskOperator measure(torch::ones({1, 1, 4}, torch::kBool));
+  auto rng = make_generator(8, "truth and noise");
+  const auto normal = [&] { return torch::randn({count, 1, 1, 4}, rng, torch::kFloat64); };
+  const auto y = measure.apply(std::sqrt(v) * normal() + noise * normal());
+  const auto x = 80 * normal();
+  auto sigmas = geometric_grid(0.002, 80, 300);
+  sigmas.pop_back();  // the 0 it ends with
+  const auto moments = [&](const ResidualWeight& weight) {
+    PosteriorDenoiser restored(inner, measure, y, weight);
+    NoiseSource none(1, 0, count);
+    const auto drawn = make_sampler({.name = "heun"})->sample(restored, x, sigmas, none);
+    const double gain = v / (v + noise * noise);
+    const auto z2 = ((drawn.flatten(1) - gain * y).square() / (gain * noise * noise)).mean(1);
+    return std::pair(z2.mean().item<double>(), z2.std().item<double>() / std::sqrt(count));
+  };
+  const auto [dps, dps_error] = moments(NormWeight(measure, v, noise, /*zeta=*/1));
+  CHECK_THAT(dps, WithinAbs(1.494, 4 * std::hypot(dps_error, 0.007)));
+  const auto [exact, exact_error] = moments(IsotropicWeight(measure, v, noise));
+  CHECK_THAT(exact, WithinAbs(1, 4 * exact_error));
+}
+
 TEST_CASE("restorations refuse what they cannot do", "[sampler][error]") {
   const PoolingOperator pooling({1, 4, 4}, 2);
   const auto y = torch::zeros({1, 1, 2, 2}, torch::kFloat64);

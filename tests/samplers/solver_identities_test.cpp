@@ -20,11 +20,15 @@ GaussianMixture triangle() {
           torch::full({2}, 0.04)};
 }
 
+torch::Tensor start(double sigma) {
+  NoiseSource noise(5, 0, 16);
+  return sigma * noise.normal_like(torch::empty({16, 2}, kDouble));
+}
+
 torch::Tensor solve(const Sampler& sampler, const std::vector<double>& sigmas) {
   auto law = triangle();
-  NoiseSource noise(5, 0, 16);
-  const auto x = sigmas[0] * noise.normal_like(torch::empty({16, 2}, kDouble));
-  return sampler.sample(law, x, sigmas, noise);
+  NoiseSource noise(6, 0, 16);
+  return sampler.sample(law, start(sigmas[0]), sigmas, noise);
 }
 
 torch::Tensor solve(const std::string& name, const std::vector<double>& sigmas) {
@@ -70,6 +74,27 @@ TEST_CASE("the first step of a multistep method is Euler's, and UniPC corrects i
     REQUIRE(distance(solve(name, one_step), euler) < 1e-12);
   }
   REQUIRE(distance(solve("plms", one_step), solve("heun", one_step)) < 1e-12);
+}
+
+TEST_CASE(
+    "PNDM's first three steps are Runge-Kutta's, and its fourth is over the slopes that the "
+    "levels have",
+    "[sampler][oracle]") {
+  const std::vector<double> three = {2, 1.3, 0.9, 0.6};
+  const auto x = solve("rk4", three);
+  REQUIRE(distance(solve("pndm", three), x) < 1e-12);
+  const std::vector<double> four = {2, 1.3, 0.9, 0.6, 0.45};
+  auto law = triangle();
+  auto expected = x;
+  const std::vector<double> weights = {-9. / 24, 37. / 24, -59. / 24, 55. / 24};
+  for (size_t i = 0; i < 4; ++i) {
+    const auto at_level =
+        i == 0 ? start(four[0])
+               : solve("rk4", {four.begin(), four.begin() + 1 + static_cast<int64_t>(i)});
+    expected = expected +
+               (four[4] - four[3]) * weights[i] * probability_flow_slope(law, at_level, four[i]);
+  }
+  REQUIRE(distance(solve("pndm", four), expected) < 1e-12);
 }
 
 TEST_CASE("interpolation weights integrate polynomials exactly against the exponential",

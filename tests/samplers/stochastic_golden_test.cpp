@@ -1,10 +1,12 @@
 #include <algorithm>
 
+#include "core/clamped_denoiser.h"
 #include "core/gaussian_mixture.h"
 #include "core/noise_grid.h"
 #include "samplers/ancestral.h"
 #include "samplers/dpm_solver_sde.h"
 #include "samplers/probability_flow.h"
+#include "samplers/reverse_sde.h"
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"
 
@@ -35,6 +37,20 @@ class ReplayedNoise final : public NoiseSource {
   int next_;
 };
 
+/// Asks a law for its score at one level, whatever the level of the step: score_sde takes the score
+/// at its times, which end at 1e-5, and steps between levels of times that end at 0.
+class ScoreOfLevel final : public Denoiser {
+ public:
+  ScoreOfLevel(GaussianMixture& law, double level) : law_(law), level_(level) {}
+  torch::Tensor denoise(const torch::Tensor& x, const torch::Tensor& sigma) override {
+    return x + per_sample(sigma.square(), x) * score(law_, x, torch::full_like(sigma, level_));
+  }
+
+ private:
+  GaussianMixture& law_;
+  double level_;
+};
+
 struct Case {
   std::string file;
   std::shared_ptr<Sampler> sampler;
@@ -42,6 +58,7 @@ struct Case {
   double tolerance;
   VpScheduleOptions process = {};
   size_t steps = 1000;  ///< up to which they agree
+  bool clamped = false;
 };
 
 std::vector<double> levels(const TensorMap& golden, const VpSchedule& process) {
@@ -68,14 +85,21 @@ TEST_CASE("stochastic samplers follow those of other programs, given their noise
       {"ddim_eta1_leading_20", euler, true, 1e-5},
       {"ddpm_cosine_20", posterior, true, 1e-5, {.beta = BetaSchedule::cosine}},
       {"ddpm_fixed_large_50_noclip", upper, true, 1e-5},
+      {.file = "ddpm_fixed_small_50_clip",
+       .sampler = posterior,
+       .vp = true,
+       .tolerance = 1e-5,
+       .clamped = true},
       {"dpm_multi_sde_dpmsolverpp_o2_20", two_past, true, 1e-5},
       {"kdiff_dpmpp_2s_ancestral", two_s, false, 1e-10},
       // From the third step on theirs has half of the curvature's term: dpm_solver_sde.cpp.
       {"kdiff_dpmpp_3m_sde", three_past, false, 1e-10, {}, 2},
   };
-  GaussianMixture denoiser(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
-                           torch::full({16}, 0.25, kDouble));
+  GaussianMixture law(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
+                      torch::full({16}, 0.25, kDouble));
+  ClampedDenoiser clamped(law, {.limit = 1});
   for (const auto& c : cases) {
+    auto& denoiser = c.clamped ? static_cast<Denoiser&>(clamped) : law;
     DYNAMIC_SECTION(c.file) {
       const auto golden =
           load_golden(std::string(HALCYON_GOLDEN_DIR) + "/samplers/" + c.file + ".safetensors");
@@ -111,4 +135,41 @@ TEST_CASE("Heun with churn ends where EDM's sampler does, given its noise", "[sa
   const auto x = golden.at("x0").to(kDouble).flatten(1);
   const auto y = HeunSampler(ChurnOptions()).sample(denoiser, 80 * x, sigmas, noise);
   CHECK((y - golden.at("y").to(kDouble).flatten(1)).abs().max().item<double>() < 1e-10);
+}
+
+TEST_CASE("predictor and corrector take score_sde's steps, but for the norms of the corrector",
+          "[sampler][golden]") {
+  // Its step size has the means of norms over the batch, ours the norms of each sample; so each
+  // sample is given the signal-to-noise ratio that makes ours theirs.
+  const auto golden =
+      load_golden(std::string(HALCYON_GOLDEN_DIR) + "/samplers/score_sde_ve_pc_50.safetensors");
+  GaussianMixture law(torch::ones({1}), torch::full({1, 16}, 0.3, kDouble),
+                      torch::full({16}, 0.25, kDouble));
+  const auto at = [&](const std::string& name) {
+    return golden.at(name).to(kDouble).flatten(1).contiguous();
+  };
+  const auto sigmas = geometric_grid(0.01, 50, 50);
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    CAPTURE(i);
+    ScoreOfLevel denoiser(law, golden.at("sigmas")[static_cast<int64_t>(i)].item<double>());
+    const auto x = at("x." + std::to_string(i));
+    const auto langevin = at("noise." + std::to_string(2 * i));
+    const auto last = at("noise." + std::to_string(2 * i + 1));
+    const auto noise_norm = langevin.norm(2, 1);
+    const auto score_norm = score(denoiser, x, torch::full({2}, sigmas[i], kDouble)).norm(2, 1);
+    const auto theirs = 0.16 * noise_norm.mean() / score_norm.mean();
+    // The file has the end without its noise.
+    const auto next = at(sigmas[i + 1] > 0 ? "x." + std::to_string(i + 1) : "xmean.50");
+    for (int64_t k = 0; k < 2; ++k) {
+      CAPTURE(k);
+      const PredictorCorrectorSampler sampler(
+          {.snr = (theirs * score_norm[k] / noise_norm[k]).item<double>()});
+      const TensorMap draws = {{"noise.0", langevin.narrow(0, k, 1)},
+                               {"noise.1", last.narrow(0, k, 1)}};
+      ReplayedNoise noise(draws);
+      const auto y = sampler.sample(denoiser, x.narrow(0, k, 1), {sigmas[i], sigmas[i + 1]}, noise);
+      const auto error = (y - next.narrow(0, k, 1)).abs().max().item<double>();
+      CHECK(error < 1e-5 * std::max(1.0, sigmas[i + 1]));
+    }
+  }
 }
