@@ -69,6 +69,7 @@ struct RunOptions {
   int64_t sample_every = 1000;
   int64_t sample_count = 36;
   int64_t fisher_every = 1000;
+  bool tensorboard = true;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -79,6 +80,7 @@ struct RunOptions {
     field(self.sample_every, "sample_every", "steps between sample grids; 0: none");
     field(self.sample_count, "sample_count", "images of a sample grid, > 0");
     field(self.fisher_every, "fisher_every", "steps between Fisher tables; 0: none");
+    field(self.tensorboard, "tensorboard", "write event files for TensorBoard too");
   }
 };
 
