@@ -45,12 +45,21 @@ dd.bad, td.bad { color: var(--bad); font-weight: 700; }
 .calm { color: var(--good); }
 .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr));
   gap: 1rem; margin: .8rem 0; align-items: start; }
+.columns { grid-template-columns: repeat(auto-fill, minmax(min(100%, 280px), 1fr)); }
+.columns figure.pixels img { min-width: 0; width: 100%; }
 .row .thumbnails { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
   gap: 1rem; }
 figure { margin: 0; padding: .8rem; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; border-radius: 5px; background: #fff; }
 figure.pixels img { width: auto; max-width: 100%; min-width: min(100%, 30rem); margin: 0 auto; }
 .thumbnails figure.pixels img { min-width: 0; width: 100%; }
+figure.film div { overflow: hidden; width: min(100%, 26rem); margin: 0 auto; border-radius: 5px; }
+figure.film img { width: calc(100% * var(--frames)); max-width: none; min-width: 0; margin: 0;
+  border-radius: 0; transform: translateX(calc(-100% * var(--moves) / var(--frames))); }
+@keyframes film { from { transform: none; }
+  75%, to { transform: translateX(calc(-100% * var(--moves) / var(--frames))); } }
+@media screen and (prefers-reduced-motion: no-preference) {
+  figure.film img { animation: film calc(.16s * var(--frames)) steps(var(--moves)) infinite; } }
 header p { max-width: none; }
 figcaption { font-size: .88rem; line-height: 1.45; margin: .6rem .2rem .1rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; margin-bottom: .5rem;
@@ -61,6 +70,8 @@ figcaption { font-size: .88rem; line-height: 1.45; margin: .6rem .2rem .1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
+td.name, th.name { text-align: left; }
+th i { display: inline-block; width: 1.2em; margin-right: .4em; vertical-align: middle; }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 details { padding: .6rem 1rem; margin: .6rem 0; }
 summary { cursor: pointer; font-weight: 600; }
@@ -153,6 +164,14 @@ std::string figure(const std::string& uri, const std::string& alternative,
                    const std::string& caption) {
   return fmt::format("<figure><img src=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>\n",
                      uri, escaped(alternative), caption);
+}
+
+std::string film(const std::string& uri, int64_t frames, const std::string& alternative,
+                 const std::string& caption) {
+  return fmt::format(
+      "<figure class=\"pixels film\"><div style=\"--frames:{};--moves:{}\"><img src=\"{}\" "
+      "alt=\"{}\"></div><figcaption>{}</figcaption></figure>\n",
+      frames, frames - 1, uri, escaped(alternative), caption);
 }
 
 std::string figure(const Plot& plot, const std::string& alternative, const std::string& caption) {

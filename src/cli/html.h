@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "io/heat_map.h"
@@ -20,6 +21,11 @@ std::string section(const std::string& heading, const std::string& body);
 /// A picture over its caption; `alternative` is text, `caption` markup.
 std::string figure(const std::string& uri, const std::string& alternative,
                    const std::string& caption);
+
+/// A film strip of at least two `frames` side by side, shown one after the other without end; on
+/// paper, and where the reader wants no motion, the last alone.
+std::string film(const std::string& uri, int64_t frames, const std::string& alternative,
+                 const std::string& caption);
 
 /// A plot drawn by gnuplot, as an image so that no two share their ids; in its place the reason if
 /// that fails, and nothing if there is no point to draw.

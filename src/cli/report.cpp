@@ -7,6 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/html.h"
+#include "cli/report_comparison.h"
 #include "cli/report_sections.h"
 #include "core/error.h"
 #include "io/atomic_file.h"
@@ -21,9 +22,17 @@ struct ReportCommand {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     CommonOptions::fields(self.common, field);
-    field(self.out, "out", "the HTML file; empty: report.html in the run directory");
+    field(self.out, "out",
+          "the HTML file; empty: report.html in the run directory, or comparison.html here");
   }
 };
+
+std::string footer() {
+  return fmt::format(
+      "<footer>Written by halcyon {}. Information in bits; σ in model units, "
+      "pixels in [−1, 1].</footer>\n",
+      HALCYON_VERSION);
+}
 
 }  // namespace
 
@@ -35,11 +44,20 @@ void write_report(const std::string& run_folder, const std::string& file) {
         structure_section, training_section, samples_section, pictures_section, settings_section}) {
     body += part(data);
   }
-  body += fmt::format(
-      "<footer>Written by halcyon {}. Information in bits; σ in model units, "
-      "pixels in [−1, 1].</footer>\n",
-      HALCYON_VERSION);
+  body += footer();
   write_file_atomically(file, html::page(data.name + " – Halcyon", body), Durability::process);
+}
+
+void write_comparison(const std::vector<std::string>& run_folders, const std::string& file) {
+  const auto runs = read_compared_runs(run_folders);
+  auto body = comparison_header(runs);
+  for (const auto part : {comparison_figures, comparison_settings, comparison_training,
+                          comparison_fisher, comparison_samples}) {
+    body += part(runs);
+  }
+  body += footer();
+  write_file_atomically(file, html::page(fmt::format("{} runs – Halcyon", runs.size()), body),
+                        Durability::process);
 }
 
 void refresh_report(const std::string& run_folder) {
@@ -53,13 +71,19 @@ void refresh_report(const std::string& run_folder) {
 int report_command(const Arguments& arguments) {
   ReportCommand command;
   Arguments folders;
-  if (!parse_command_line("halcyon report RUN [--out FILE]", command, arguments, folders)) return 0;
-  if (folders.size() != 1) {
-    throw ConfigError("halcyon report: want one run directory, got '" +
-                      fmt::format("{}", fmt::join(folders, " ")) + "'");
+  if (!parse_command_line("halcyon report RUN [RUN ...] [--out FILE]", command, arguments, folders)) {
+    return 0;
   }
-  const auto file = command.out.empty() ? folders.front() + "/report.html" : command.out;
-  write_report(folders.front(), file);
+  if (folders.empty()) throw ConfigError("halcyon report: want a run directory, got none");
+  auto file = command.out;
+  if (folders.size() > 1) {
+    if (file.empty()) file = "comparison.html";
+    write_comparison(folders, file);
+  } else {
+    if (file.empty()) file = folders.front() + "/report.html";
+    write_report(folders.front(), file);
+  }
+  }
   fmt::print("{}\n", file);
   return 0;
 }

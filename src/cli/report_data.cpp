@@ -177,6 +177,37 @@ std::optional<std::vector<std::string>> alarms_of(const std::string& folder,
   return alarms;
 }
 
+/// JSON files in the folder and in those directly below, from the oldest.
+std::vector<fs::path> json_files(const std::string& folder) {
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  for (auto it = fs::recursive_directory_iterator(folder, ignored);
+       it != fs::recursive_directory_iterator(); ++it) {
+    if (it->is_directory() && it.depth() >= 1) it.disable_recursion_pending();
+    if (it->is_regular_file() && it->path().extension() == ".json") files.push_back(it->path());
+  }
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
+    return std::pair(fs::last_write_time(a), a) < std::pair(fs::last_write_time(b), b);
+  });
+  return files;
+}
+
+/// Of files that tell of "samples": every entry with a value and its standard error.
+std::map<std::string, SampleDistance> sample_distances(const std::string& folder) {
+  std::map<std::string, SampleDistance> distances;
+  for (const auto& file : json_files(folder)) {
+    const auto json = Json::parse(read_file(file.string()), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("samples")) continue;
+    for (const auto& [name, entry] : json.items()) {
+      const bool figure = entry.is_object() && entry.contains("value") &&
+                          entry["value"].is_number() && entry.contains("standard_error") &&
+                          entry["standard_error"].is_number();
+      if (figure) distances[name] = {entry["value"], entry["standard_error"]};
+    }
+  }
+  return distances;
+}
+
 std::map<std::string, std::string> settings_of(const std::string& config) {
   std::map<std::string, std::string> settings;
   TrainingRun run;
@@ -235,6 +266,7 @@ ReportData read_report_data(const std::string& folder) {
   data.jacobian = table_named(folder, "fisher_jacobian.csv");
   data.spectra = latest_spectra(folder);
   data.alarms = alarms_of(folder, data.fisher);
+  data.distances = sample_distances(folder);
   data.config = text_of(folder + "/config.ini");
   data.environment = text_of(folder + "/environment.json");
   data.settings = settings_of(data.config);

@@ -20,15 +20,6 @@ std::vector<double> scaled(std::vector<double> values, double factor, double off
   return values;
 }
 
-/// A column with its band, or a line if it has no errors.
-PlotSeries series_of(const LevelTable& table, const std::string& title, const std::string& column) {
-  return {.title = title,
-          .x = table.column("sigma"),
-          .y = table.column(column),
-          .y_error = scaled(table.column(column + "_se"), 2),
-          .fill = Fill::band};
-}
-
 /// A bound or an exact value: 1 - column, or the column itself.
 PlotSeries reference(const LevelTable& table, const std::string& title, const std::string& column,
                      bool complement, const std::string& colour, bool dashed) {
@@ -77,11 +68,20 @@ double mean(const std::vector<double>& values, size_t begin, size_t end) {
 
 }  // namespace
 
+PlotSeries level_series(const LevelTable& table, const std::string& title,
+                        const std::string& column) {
+  return {.title = title,
+          .x = table.column("sigma"),
+          .y = table.column(column),
+          .y_error = scaled(table.column(column + "_se"), 2),
+          .fill = Fill::band};
+}
+
 Plot fisher_spectrum_plot(const LevelTable& table) {
   Plot plot{.x_label = kSigma, .y_label = "Fisher fraction  j = σ² J / d", .log_x = true};
-  add(plot, series_of(table, "second moment E|s|²", "fisher_frac_exp"));
-  add(plot, series_of(table, "observed −E tr ∇s", "fisher_frac_obs"));
-  add(plot, series_of(table, "Stein −E[n·s]/σ", "fisher_frac_stein"));
+  add(plot, level_series(table, "second moment E|s|²", "fisher_frac_exp"));
+  add(plot, level_series(table, "observed −E tr ∇s", "fisher_frac_obs"));
+  add(plot, level_series(table, "Stein −E[n·s]/σ", "fisher_frac_stein"));
   add(plot, reference(table, "certified: j is above", "fisher_frac_low", false, "#7c3aed", true));
   add_bounds(plot, table, /*complement=*/true);
   return plot;
@@ -93,7 +93,7 @@ Plot loss_over_floor_plot(const LevelHistory& history, const LevelHistory* other
   const auto chosen = evenly(history.tables.size(), 6);
   for (size_t i = 0; i < chosen.size(); ++i) {
     const auto& table = history.tables[chosen[i]];
-    auto series = series_of(table, fmt::format("step {}", table.step), "eps_mse");
+    auto series = level_series(table, fmt::format("step {}", table.step), "eps_mse");
     const auto share =
         chosen.size() == 1 ? 1 : static_cast<double>(i) / static_cast<double>(chosen.size() - 1);
     series.colour = sequential_colour(share);
@@ -111,7 +111,7 @@ Plot loss_over_floor_plot(const LevelHistory& history, const LevelHistory* other
 
 Plot calibration_plot(const LevelTable& table) {
   Plot plot{.x_label = kSigma, .y_label = "score calibration  c*", .log_x = true};
-  add(plot, series_of(table, fmt::format("step {}", table.step), "score_calibration"));
+  add(plot, level_series(table, fmt::format("step {}", table.step), "score_calibration"));
   if (plot.series.empty()) return plot;
   const auto sigma = table.column("sigma");
   plot.series.push_back({.title = "1: calibrated",
@@ -141,7 +141,7 @@ HeatMap calibration_map(const LevelHistory& history) {
 Plot information_rate_plot(const LevelTable& table) {
   Plot plot{.x_label = kSigma, .y_label = "information rate (bits/dim per octave)", .log_x = true};
   const auto area = information_area(table);
-  auto rate = series_of(
+  auto rate = level_series(
       table, fmt::format("area {:.3f} ± {:.1g} bits/dim", area.bits_per_dim, area.standard_error),
       "eps_mse");
   rate.fill = Fill::area;
@@ -167,7 +167,7 @@ InformationArea information_area(const LevelTable& table) {
 
 Plot effective_variance_plot(const LevelTable& table) {
   Plot plot{.x_label = kSigma, .y_label = "effective variance", .log_x = true, .log_y = true};
-  add(plot, series_of(table, fmt::format("step {}", table.step), "effective_variance"));
+  add(plot, level_series(table, fmt::format("step {}", table.step), "effective_variance"));
   return plot;
 }
 
@@ -194,23 +194,27 @@ Plot spectrum_plot(const std::vector<Spectrum>& spectra, const std::string& matr
   return plot;
 }
 
-Plot metric_plot(const Table& metrics, const std::string& column, const std::string& label,
-                 bool log_y) {
-  const auto step = column_numbers(metrics, "step"), value = column_numbers(metrics, column);
+PlotSeries metric_series(const Table& metrics, const std::vector<double>& x,
+                         const std::string& column) {
+  const auto value = column_numbers(metrics, column);
   const auto error = column_numbers(metrics, column + "_se");
-  const auto group = (step.size() + kMostPoints - 1) / kMostPoints;
-  PlotSeries series{.title = "", .x = {}, .y = {}};
-  for (size_t begin = 0; begin < step.size(); begin += group) {
-    const auto end = std::min(begin + group, step.size());
+  const auto group = (x.size() + kMostPoints - 1) / kMostPoints;
+  PlotSeries series{.title = "", .x = {}, .y = {}, .fill = Fill::band};
+  for (size_t begin = 0; begin < x.size(); begin += group) {
+    const auto end = std::min(begin + group, x.size());
     double variance = 0;
     for (size_t i = begin; i < end; ++i) variance += error[i] * error[i];
-    series.x.push_back(mean(step, begin, end));
+    series.x.push_back(mean(x, begin, end));
     series.y.push_back(mean(value, begin, end));
     series.y_error.push_back(2 * std::sqrt(variance) / static_cast<double>(end - begin));
   }
-  series.fill = Fill::band;
+  return series;
+}
+
+Plot metric_plot(const Table& metrics, const std::string& column, const std::string& label,
+                 bool log_y) {
   Plot plot{.x_label = "step", .y_label = label, .log_y = log_y};
-  add(plot, std::move(series));
+  add(plot, metric_series(metrics, column_numbers(metrics, "step"), column));
   return plot;
 }
 

@@ -42,8 +42,16 @@ Plot effective_variance_plot(const LevelTable& table);
 /// Eigenvalues over their rank, a series a noise level, of one kind of matrix.
 Plot spectrum_plot(const std::vector<Spectrum>& spectra, const std::string& matrix);
 
-/// A column of metrics.csv, or of another table with steps, over steps, its band from `NAME_se` if
-/// that is there.  Rows are averaged, so that at most 300 points are left.
+/// A column over sigma with its band, or a line if it has no errors.
+PlotSeries level_series(const LevelTable& table, const std::string& title,
+                        const std::string& column);
+
+/// A column over `x`, a number for each row of the table, its band from `NAME_se` if that is there.
+/// Rows are averaged, so that at most 300 points are left.
+PlotSeries metric_series(const Table& metrics, const std::vector<double>& x,
+                         const std::string& column);
+
+/// A column of metrics.csv, or of another table with steps, over steps; see metric_series().
 Plot metric_plot(const Table& metrics, const std::string& column, const std::string& label,
                  bool log_y);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 
+#include "cli/film.h"
 #include "cli/html.h"
 #include "cli/report_sections.h"
 #include "core/error.h"
@@ -127,6 +128,32 @@ std::vector<std::string> chosen_pictures(const std::string& folder) {
 
 }  // namespace
 
+std::string film_figure(const std::string& folder) {
+  const auto path = folder + "/samples/film.safetensors";
+  if (!fs::is_regular_file(path)) return "";
+  try {
+    const auto film = read_film(path);
+    const auto count = film.frames.size(0);
+    if (count < 2) return "";
+    return html::film(
+        html::data_uri("image/png", png_bytes(film_strip(film))), count,
+        "samples on their way, frame by frame",
+        fmt::format("<b>Trajectory</b> of the first {} at step {}: what the model takes each for, "
+                    "D(x; σ), as σ falls from {:.3g}; at the end the samples.",
+                    film.frames.size(1), film.step, film.sigmas.front()));
+  } catch (const UserError& error) {
+    return html::missing(html::escaped(error.what()));
+  }
+}
+
+std::string last_sample_grid(const std::string& folder, const std::string& heading) {
+  const auto grids = sample_grids(folder + "/samples");
+  if (grids.empty()) return html::missing(heading + ": no sample grid.");
+  const auto& [step, path] = *grids.rbegin();
+  return picture(path, kWidest, fmt::format("samples at step {}", step),
+                 fmt::format("{}, step {}", heading, step));
+}
+
 std::string samples_section(const ReportData& data) {
   const auto grids = sample_grids(data.folder + "/samples");
   if (grids.empty()) {
@@ -146,7 +173,7 @@ std::string samples_section(const ReportData& data) {
       picture(path, kWidest, fmt::format("samples at step {}", step),
               fmt::format("<b>Step {}</b>, EMA weights; the same noise at every step.", step));
   if (!small.empty()) small = fmt::format("<div class=\"thumbnails\">\n{}</div>\n", small);
-  return html::section("Samples", html::row(large + small));
+  return html::section("Samples", html::row(large + film_figure(data.folder) + small));
 }
 
 std::string pictures_section(const ReportData& data) {

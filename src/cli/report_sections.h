@@ -27,4 +27,8 @@ std::string samples_section(const ReportData& data);
 std::string pictures_section(const ReportData& data);
 std::string settings_section(const ReportData& data);
 
+/// The run's film, and its latest sample grid under a heading in markup: each a figure.
+std::string film_figure(const std::string& folder);
+std::string last_sample_grid(const std::string& folder, const std::string& heading);
+
 }  // namespace halcyon

@@ -30,6 +30,7 @@ struct RunOptions {
   int64_t sample_every = 1000;
   int64_t sample_count = 36;
   int64_t fisher_every = 1000;
+  bool tensorboard = true;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -40,6 +41,7 @@ struct RunOptions {
     field(self.sample_every, "sample_every", "steps between sample grids; 0: none");
     field(self.sample_count, "sample_count", "images of a sample grid, > 0");
     field(self.fisher_every, "fisher_every", "steps between Fisher tables; 0: none");
+    field(self.tensorboard, "tensorboard", "write event files for TensorBoard too");
   }
 };
 

@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 #include <torch/torch.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/checkpoint.h"
+#include "cli/film.h"
 #include "cli/fisher_alarms.h"
 #include "cli/interrupt.h"
 #include "cli/pictures.h"
@@ -13,7 +15,9 @@
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/recording_denoiser.h"
 #include "io/atomic_file.h"
+#include "io/csv_reader.h"
 #include "io/plots.h"
 
 namespace halcyon {
@@ -22,6 +26,9 @@ namespace {
 // In log.safetensors.
 constexpr const char* kLossPrefix = "loss.";
 constexpr const char* kBinsPrefix = "bins.";
+constexpr const char* kNormsPrefix = "score_norms.";
+
+constexpr int64_t kNormBands = 6;
 
 ImageShape shape_of(const ImageSet& set) {
   return {set.images.size(1), set.images.size(2), set.images.size(3)};
@@ -61,7 +68,8 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       mean_image_(mean_image(images_)),
       study_(held_out.set, options.fisher, range_, options.recipe.randomness.seed, device),
       training_bins_(study_.sigmas().front(), study_.sigmas().back(), options.fisher.levels,
-                     study_.dim(), mean_image_) {
+                     study_.dim(), mean_image_),
+      score_norms_(study_.sigmas().front(), study_.sigmas().back(), kNormBands) {
   if (options.run.fisher_every > 0) study_.require_enough_images();
   state_.network->use_type(scalar_type(options.recipe.training.precision));
   fmt::print("{} parameters in {} on {} images of {}x{}x{}\n", state_.parameters.count(),
@@ -78,18 +86,40 @@ void TrainingSession::resume() {
     const auto log = read_safetensors(folder + "/log.safetensors").tensors;
     loss_window_.load(with_prefix(log, kLossPrefix));
     training_bins_.load(with_prefix(log, kBinsPrefix));
+    const auto norms = with_prefix(log, kNormsPrefix);
+    if (!norms.empty()) score_norms_.load(norms);  // older checkpoints have none
   }
   MetricsLog::truncate_after_step(directory_.metrics_csv(), directory_.metrics_jsonl(),
                                   state_.step);
   truncate_csv_after_step(directory_.fisher_levels(), state_.step - 1);
   fmt::print("resuming at step {}{}\n", state_.step,
              steps.empty() ? ": the run had no checkpoint yet" : "");
-  if (state_.step > 0) report_state();
+  if (state_.step == 0) return;
+  open_events();
+  report_state();
+}
+
+/// Readers of events forget the step of the checkpoint too: its row is told again, and its pictures
+/// and table are made again.
+void TrainingSession::open_events() {
+  if (!options_.run.tensorboard || events_) return;
+  events_.emplace(directory_.tensorboard(), state_.step);
+  events_->begin(options_);
+  if (state_.step == 0 || !std::filesystem::exists(directory_.metrics_csv())) return;
+  const auto table = read_csv(directory_.metrics_csv());
+  MetricsRow row;
+  for (const auto& column : table.columns) {
+    const auto values = column_numbers(table, column);
+    if (!values.empty()) row.emplace_back(column, values.back());
+  }
+  const bool of_this_step = !row.empty() && row.front().second == static_cast<double>(state_.step);
+  if (of_this_step) events_->metrics(row);
 }
 
 int TrainingSession::run() {
   const auto& recipe = options_.recipe;
   const InterruptGuard interrupt;
+  open_events();
   BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
                      state_.images / recipe.training.batch, device_);
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
@@ -117,6 +147,7 @@ int TrainingSession::run() {
     return 128 + signal;
   }
   plot_loss();
+  if (events_) events_->end(state_.step);
   return 0;
 }
 
@@ -129,6 +160,7 @@ bool TrainingSession::after_step(const StepReport& report) {
   loss_window_.add(torch::stack({loss.weighted, loss.error}, 1));
   if (options_.run.fisher_every > 0) {
     training_bins_.add({report.x0, loss.noise, loss.sigma, loss.denoised});
+    score_norms_.add(report.x0, loss.noise, loss.sigma, loss.denoised);
   }
   if (due(options_.run.log_every)) log_row(report);
   progress_->update(report.step,
@@ -155,17 +187,20 @@ void TrainingSession::report_state() {
 void TrainingSession::log_row(const StepReport& report) {
   const auto loss = loss_window_.mean(0);
   const auto error = loss_window_.mean(1);
-  metrics_.append({{"step", static_cast<double>(report.step)},
-                   {"images", static_cast<double>(report.images)},
-                   {"loss", loss.value},
-                   {"loss_se", loss.standard_error},
-                   {"x0_mse", error.value},
-                   {"x0_mse_se", error.standard_error},
-                   {"grad_norm", report.grad_norm},
-                   {"learning_rate", report.learning_rate},
-                   {"seconds", progress_->seconds()},
-                   {"images_per_second", progress_->rate(report.step) *
-                                             static_cast<double>(options_.recipe.training.batch)}});
+  const MetricsRow row = {
+      {"step", static_cast<double>(report.step)},
+      {"images", static_cast<double>(report.images)},
+      {"loss", loss.value},
+      {"loss_se", loss.standard_error},
+      {"x0_mse", error.value},
+      {"x0_mse_se", error.standard_error},
+      {"grad_norm", report.grad_norm},
+      {"learning_rate", report.learning_rate},
+      {"seconds", progress_->seconds()},
+      {"images_per_second",
+       progress_->rate(report.step) * static_cast<double>(options_.recipe.training.batch)}};
+  metrics_.append(row);
+  if (events_) events_->metrics(row);
   loss_window_ = SampleMoments(2);
 }
 
@@ -173,13 +208,18 @@ void TrainingSession::draw_samples_picture() {
   const ScopedValues averaged(state_.parameters, state_.emas.front().average);
   state_.network->eval();
   PreconditionedDenoiser denoiser(*state_.network, *preconditioning_);
+  RecordingDenoiser record(denoiser, film_images(shape_.height, shape_.width));
   const auto x =
-      draw_images(denoiser, options_.sampler, range_,
+      draw_images(record, options_.sampler, range_,
                   {options_.run.sample_count, shape_.channels, shape_.height, shape_.width},
                   options_.recipe.randomness.seed, /*first=*/0, device_);
   write_sample_grid(directory_.samples(state_.step), x);
+  write_film(directory_.film(), make_film(record.levels(), x, state_.step));
   write_denoising_picture(directory_.plot("denoising"), denoiser, study_.panel(4),
                           options_.recipe.randomness.seed);
+  if (!events_) return;
+  events_->picture(state_.step, "samples", directory_.samples(state_.step));
+  events_->picture(state_.step, "denoising", directory_.plot("denoising"));
 }
 
 void TrainingSession::measure_fisher() {
@@ -201,6 +241,14 @@ void TrainingSession::measure_fisher() {
                                   {"alarms", fisher_alarms(levels, reference_)}};
   write_file_atomically(directory_.path("fisher_summary.json"), summary.dump(2) + "\n");
   const auto reason = plot_fisher(directory_.path("plots"), levels, reference_);
+  if (events_) {
+    events_->fisher(state_.step, levels);
+    events_->score_norms(state_.step, score_norms_);
+    if (reason.empty()) {
+      events_->picture(state_.step, "fisher_information", directory_.plot("fisher_information"));
+    }
+  }
+  score_norms_.clear();
   if (progress_) progress_->clear();
   if (!reason.empty()) fmt::print(stderr, "warning: no Fisher plot: {}\n", reason);
   if (state_.step == options_.recipe.training.steps) {
@@ -214,6 +262,7 @@ void TrainingSession::checkpoint() {
   auto& log = files["log.safetensors"].tensors;
   insert_with_prefix(log, kLossPrefix, loss_window_.state());
   insert_with_prefix(log, kBinsPrefix, training_bins_.state());
+  insert_with_prefix(log, kNormsPrefix, score_norms_.state());
   directory_.save_checkpoint(state_.step, files, options_.run.keep_checkpoints);
 }
 

@@ -10,8 +10,10 @@
 #include "cli/fisher_study.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "cli/training_events.h"
 #include "core/preconditioning.h"
 #include "data/batch_stream.h"
+#include "fisher/score_norms.h"
 #include "fisher/sigma_bins.h"
 #include "io/metrics_log.h"
 #include "io/run_directory.h"
@@ -38,6 +40,7 @@ class TrainingSession {
 
  private:
   bool after_step(const StepReport& report);
+  void open_events();
   void log_row(const StepReport& report);
   void report_state();
   void draw_samples_picture();
@@ -63,6 +66,8 @@ class TrainingSession {
   torch::Tensor mean_image_;  // of the training images
   FisherStudy study_;
   SigmaBins training_bins_;  // since the last Fisher table
+  ScoreNorms score_norms_;   // of the same samples
+  std::optional<TrainingEvents> events_;
   std::optional<Progress> progress_;
 };
 

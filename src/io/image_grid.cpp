@@ -28,19 +28,24 @@ void paste(torch::Tensor& canvas, const torch::Tensor& image, int64_t top, int64
 
 }  // namespace
 
-void write_png(const std::string& path, const torch::Tensor& image) {
+std::string png_bytes(const torch::Tensor& image) {
   const auto shown = prepared(image.unsqueeze(0), /*scale=*/1)[0];
   const auto pixels = shown.flip(0).permute({1, 2, 0}).contiguous();  // OpenCV wants BGR
   const cv::Mat mat(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)),
                     pixels.size(2) == 1 ? CV_8UC1 : CV_8UC3, pixels.data_ptr());
   std::vector<unsigned char> png;
+  cv::imencode(".png", mat, png);
+  return {png.begin(), png.end()};
+}
+
+void write_png(const std::string& path, const torch::Tensor& image) {
+  std::string png;
   try {
-    cv::imencode(".png", mat, png);
+    png = png_bytes(image);
   } catch (const cv::Exception& error) {
     throw FileError(fmt::format("cannot write {} as PNG: {}", path, error.what()));
   }
-  write_file_atomically(path, {reinterpret_cast<const char*>(png.data()), png.size()},
-                        Durability::process);
+  write_file_atomically(path, png, Durability::process);
 }
 
 torch::Tensor read_png_pixels(const std::string& path) {

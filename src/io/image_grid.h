@@ -11,6 +11,9 @@ namespace halcyon {
 // Pictures are uint8 tensors on any device, RGB or gray.  Of other channel counts the first three
 // (the first one, if there are two) are shown.
 
+/// The PNG file of one picture [C, H, W].
+std::string png_bytes(const torch::Tensor& image);
+
 /// Writes one picture [C, H, W] as PNG, atomically.  @throws FileError
 void write_png(const std::string& path, const torch::Tensor& image);
 

@@ -13,7 +13,8 @@ namespace halcyon {
 /// The folder of one run, held by one process at a time:
 ///
 ///     config.ini  environment.json  metrics.csv  metrics.jsonl  fisher_levels.csv
-///     checkpoints/step-00000030/  samples/step-00000030.png  plots/  report.html
+///     checkpoints/step-00000030/  samples/step-00000030.png  samples/film.safetensors
+///     plots/  tensorboard/  report.html
 ///
 /// The lock is flock(2) on `.lock` and ends with the process.  On a file system that has no such
 /// locks, none is taken.  All failures are FileErrors.
@@ -32,6 +33,8 @@ class RunDirectory {
   std::string metrics_csv() const { return path("metrics.csv"); }
   std::string metrics_jsonl() const { return path("metrics.jsonl"); }
   std::string fisher_levels() const { return path("fisher_levels.csv"); }
+  std::string film() const { return path("samples/film.safetensors"); }
+  std::string tensorboard() const { return path("tensorboard"); }
   std::string plot(const std::string& name) const { return path("plots/" + name + ".png"); }
   std::string samples(int64_t step) const;
   std::string checkpoint(int64_t step) const;

@@ -71,6 +71,21 @@ void require_self_contained(const std::string& page) {
   REQUIRE_THAT(page, !Contains("url(") && !Contains("@import"));
 }
 
+/// The cells of the row of a table of runs; empty if there is none.
+std::vector<std::string> row_named(const std::string& page, const std::string& name) {
+  const auto begin = page.find("<td class=\"name\">" + name + "</td>");
+  if (begin == std::string::npos) return {};
+  const auto row = page.substr(begin, page.find("</tr>", begin) - begin);
+  const std::regex cell("<td>([^<]*)</td>");
+  std::vector<std::string> cells;
+  for (std::sregex_iterator it(row.begin(), row.end(), cell), end; it != end; ++it) {
+    cells.push_back((*it)[1]);
+  }
+  return cells;
+}
+
+using Cells = std::vector<std::string>;
+
 }  // namespace
 
 TEST_CASE("the report of a run has every section and needs no other file", "[cli]") {
@@ -87,6 +102,12 @@ TEST_CASE("the report of a run has every section and needs no other file", "[cli
   }
   REQUIRE_THAT(page, Contains("<h1>run</h1>") && Contains("step 40, 16 test images, ema weights"));
   REQUIRE_THAT(page, Contains("toy:mixture") && Contains("program_version"));
+  // The film, whose frames are as many as it says.
+  const std::regex film("<div style=\"--frames:(\\d+);--moves:(\\d+)\"><img src=\"data:image/png");
+  std::smatch found;
+  REQUIRE(std::regex_search(page, found, film));
+  REQUIRE(std::stoi(found[1]) == std::stoi(found[2]) + 1);
+  REQUIRE_THAT(page, Contains("prefers-reduced-motion: no-preference"));
   require_self_contained(page);
   require_nested(page);
 }
@@ -122,6 +143,8 @@ TEST_CASE("hostile contents of a run are shown as text", "[cli][error]") {
   spill(run + "/fisher_spectrum.jsonl", "{\"eigenvalues\": 3}\nno json\n[]\n{\"step\": \"x\"}\n");
   spill(run + "/plots/<b>\".png", "\x89PNG no picture");
   spill(run + "/samples/step-00000001.png", "");
+  spill(run + "/samples/film.safetensors", "no film");
+  spill(run + "/distance.json", R"({"samples": 1, "<b>": {"value": 1, "standard_error": 2}})");
   report("'" + run + "'");
   const auto page = without_pictures(slurp(run + "/report.html"));
   REQUIRE_THAT(page, Contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;"));
@@ -129,6 +152,10 @@ TEST_CASE("hostile contents of a run are shown as text", "[cli][error]") {
   REQUIRE_THAT(page, Contains("&lt;u&gt; weights"));
   REQUIRE_THAT(page, Contains("is not a PNG picture"));
   require_nested(page);
+  report("'" + run + "' '" + run + "' --out " + dir / "page.html");
+  const auto comparison = without_pictures(slurp(dir / "page.html"));
+  REQUIRE_THAT(comparison, Contains("it&lt;b&gt;&quot;s&amp;amp;") && !Contains("<u>"));
+  require_nested(comparison);
 }
 
 TEST_CASE("the latest table of held-out images and EMA weights is the one that is shown", "[cli]") {
@@ -154,6 +181,57 @@ TEST_CASE("the latest table of held-out images and EMA weights is the one that i
   REQUIRE_THAT(slurp(dir / "report.html"), Contains("summarised"));
 }
 
+TEST_CASE("a page of several runs shows their figures and the settings that differ", "[cli]") {
+  const TemporaryDirectory dir;
+  REQUIRE(run_program(kTinyRun + (dir / "slow")).code == 0);
+  REQUIRE(run_program(kTinyRun + (dir / "fast") + " --optimizer.learning_rate 0.002").code == 0);
+  const auto output = report(dir / "slow" + " " + dir / "fast" + " --out " + dir / "page.html");
+  REQUIRE_THAT(output, Contains(dir / "page.html"));
+  const auto page = without_pictures(slurp(dir / "page.html"));
+  require_self_contained(page);
+  require_nested(page);
+  REQUIRE_THAT(page, Contains("<h1>2 runs</h1>") && Contains("slow · fast"));
+  REQUIRE_THAT(page, Contains("</i>slow</th>") && Contains("</i>fast</th>"));
+  REQUIRE(row_named(page, "step") == Cells{"40", "40"});
+  REQUIRE(row_named(page, "<code>optimizer.learning_rate</code>").back() == "0.002");
+  const std::regex key("<td class=\"name\"><code>");
+  REQUIRE(std::distance(std::sregex_iterator(page.begin(), page.end(), key), {}) == 1);
+  REQUIRE_THAT(page, Contains("<b>slow</b>, step 40") && Contains("<b>fast</b>, step 40"));
+  for (const char* part : {"Loss over steps", "Loss over images", "Loss over seconds",
+                           "Observed Fisher information", "Calibration"}) {
+    REQUIRE_THAT(page, Contains(std::string("<b>") + part));
+  }
+}
+
+TEST_CASE("figures of several runs are those of their files", "[cli]") {
+  const TemporaryDirectory dir;
+  for (const char* name : {"a", "b/a", "c"}) fs::create_directories(dir / name);
+  spill(dir / "a/metrics.csv", "step,loss,loss_se,seconds\n1,9,1,5\n2,0.5,0.02,7\n3,0.25,0.02,2\n");
+  const std::string levels =
+      "step,split,weights,sigma,n,fisher_info_obs,fisher_info_obs_se,"
+      "score_calibration,score_calibration_se\n";
+  spill(dir / "a/fisher_levels.csv", levels +
+                                         "3,test,ema,0.5,8,31,0.5,0.9,0.01\n"
+                                         "3,test,ema,2,8,4,0.1,1.01,0.01\n");
+  spill(dir / "b/a/fisher_levels.csv", levels + "7,test,ema,2,8,5,0.2,1.2,0.01\n");
+  spill(dir / "c/config.ini", "[run]\nseed = 1\n");
+  spill(dir / "c/compare.json",
+        R"({"samples": "s", "count": 9, "distance": {"value": 1.5, "standard_error": 0.25}})");
+  spill(dir / "c/other.json", R"({"distance": {"value": 3, "standard_error": 1}})");
+  report(dir / "a" + " " + dir / "b/a" + " " + dir / "c" + " --out " + dir / "page.html");
+  const auto page = without_pictures(slurp(dir / "page.html"));
+  require_nested(page);
+  REQUIRE_THAT(page, Contains("</i>" + dir / "a" + "</th>"));  // runs of one name
+  REQUIRE_THAT(page, Contains("</i>" + dir / "b/a" + "</th>") && Contains("</i>c</th>"));
+  REQUIRE(row_named(page, "training loss, last interval") == Cells{"0.25 ± 0.02", "–", "–"});
+  REQUIRE(row_named(page, "training time (s)") == Cells{"9", "–", "–"});  // 7, and 2 resumed
+  REQUIRE(row_named(page, "worst calibration c*") ==
+          Cells{"0.9 ± 0.01 at σ = 0.5", "1.2 ± 0.01 at σ = 2", "–"});
+  REQUIRE(row_named(page, "0.5") == Cells{"31 ± 0.5", "–", "–"});
+  REQUIRE(row_named(page, "2") == Cells{"4 ± 0.1", "5 ± 0.2", "–"});
+  REQUIRE(row_named(page, "distance") == Cells{"–", "–", "1.5 ± 0.2"});
+}
+
 TEST_CASE("what is no run is refused by name", "[cli][error]") {
   const TemporaryDirectory dir;
   const auto refuses = [](const std::string& arguments, const std::string& part) {
@@ -164,11 +242,11 @@ TEST_CASE("what is no run is refused by name", "[cli][error]") {
   };
   refuses(dir / "absent", "absent");
   refuses(dir.string(), "config.ini");
-  refuses(dir.string() + " stray", "stray");
   refuses("", "usage");
   spill(dir / "fisher_levels.csv", "step,sigma\n1\n");
   refuses(dir.string(), "fisher_levels.csv, line 2");
   spill(dir / "fisher_levels.csv", "step,sigma\n1,1\n");
+  refuses(dir.string() + " stray", "stray");
   refuses(dir.string() + " --out " + dir / "none/page.html", "none/page.html");
 }
 
