@@ -9,13 +9,15 @@ namespace halcyon {
 
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
-      norm_(register_module("norm",
-                            make_norm(options.norm_groups, options.channels, options.norm_eps))),
       query_(register_module("query", torch::nn::Linear(options.channels, options.channels))),
       key_(register_module("key", torch::nn::Linear(options.channels, options.channels))),
       value_(register_module("value", torch::nn::Linear(options.channels, options.channels))),
       out_(register_module("out", torch::nn::Linear(options.channels, options.channels))) {
   TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
+  if (options.norm_groups > 0) {
+    norm_ =
+        register_module("norm", make_norm(options.norm_groups, options.channels, options.norm_eps));
+  }
   torch::nn::init::zeros_(out_->weight);
   torch::nn::init::zeros_(out_->bias);
 }
@@ -41,7 +43,7 @@ static torch::Tensor map_pixels(torch::nn::Linear& map, const torch::Tensor& x) 
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
-  const auto [normed, past] = branch(norm_, x, /*activate=*/false);
+  const auto [normed, past] = norm_ ? branch(norm_, x, /*activate=*/false) : NormBranch{x, x};
   const auto query = split_heads(map_pixels(query_, normed));
   const auto key = split_heads(map_pixels(key_, normed));
   const auto value = split_heads(map_pixels(value_, normed));
