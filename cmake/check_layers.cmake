@@ -10,10 +10,11 @@ set(allowed_config   config core)
 set(allowed_models   models core kernels)
 set(allowed_samplers samplers core)
 set(allowed_metrics  metrics core)
-set(allowed_cli      cli config data fisher io metrics models samplers training core kernels)
+set(allowed_interop  interop core io models samplers)
+set(allowed_cli      cli config data fisher interop io metrics models samplers training core kernels)
 
 set(bad "")
-foreach(layer core kernels data io training fisher config metrics models samplers cli)
+foreach(layer core kernels data io training fisher config metrics models samplers interop cli)
   file(GLOB_RECURSE files ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cpp
                           ${ROOT}/src/${layer}/*.h ${ROOT}/src/${layer}/*.cpp)
   if(NOT files)
