@@ -10,12 +10,14 @@ set(allowed_config   config core)
 set(allowed_models   models core kernels)
 set(allowed_samplers samplers core)
 set(allowed_metrics  metrics core)
+set(allowed_interop  interop core io models samplers)
 set(allowed_checkpoint checkpoint config core data io models samplers training)
-set(allowed_cli      cli checkpoint config data fisher io metrics models samplers training core
-                     kernels)
+set(allowed_cli      cli checkpoint config data fisher interop io metrics models samplers training
+                     core kernels)
 
 set(bad "")
-foreach(layer core kernels data io training fisher config metrics models samplers checkpoint cli)
+foreach(layer core kernels data io training fisher config metrics models samplers interop checkpoint
+              cli)
   file(GLOB_RECURSE files ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cpp
                           ${ROOT}/src/${layer}/*.h ${ROOT}/src/${layer}/*.cpp)
   if(NOT files)

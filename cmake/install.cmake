@@ -30,7 +30,8 @@ target_include_directories(halcyon_whole INTERFACE
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR};${CMAKE_INSTALL_INCLUDEDIR}/halcyon>")
 target_link_libraries(halcyon_whole
   PUBLIC "$<BUILD_INTERFACE:${TORCH_LIBRARIES}>" fmt::fmt
-  PRIVATE opencv_core opencv_imgproc opencv_imgcodecs ZLIB::ZLIB LibArchive::LibArchive
+  PRIVATE opencv_core opencv_imgproc opencv_imgcodecs ZLIB::ZLIB
+    $<TARGET_NAME_IF_EXISTS:LibArchive::LibArchive> $<TARGET_NAME_IF_EXISTS:DNNL::dnnl>
     Boost::program_options OpenMP::OpenMP_CXX)
 set(halcyon_opencv "core imgproc imgcodecs")
 if(TARGET opencv_videoio)

@@ -1,11 +1,7 @@
 #include "models/unet.h"
 
-#include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <algorithm>
-
-#include "core/error.h"
 #include "kernels/concatenate.h"
 #include "models/layers/dropout.h"
 #include "models/layers/norm.h"
@@ -14,12 +10,13 @@
 namespace halcyon {
 
 // One resolution: blocks, each followed by attention if there is any, then at most one change of
-// resolution.
+// resolution, by a convolution or a block.
 struct Unet::Level final : torch::nn::Module {
   std::vector<std::shared_ptr<ResidualBlock>> blocks;
   std::vector<std::shared_ptr<Attention>> attentions;  // one for each block, or none
   std::shared_ptr<Downsample> downsample;
   std::shared_ptr<Upsample> upsample;
+  std::shared_ptr<ResidualBlock> downsample_block, upsample_block;
 
   void register_all() {
     torch::nn::ModuleList block, attention;
@@ -29,6 +26,16 @@ struct Unet::Level final : torch::nn::Module {
     if (!attentions.empty()) register_module("attention", attention);
     if (downsample) register_module("downsample", downsample);
     if (upsample) register_module("upsample", upsample);
+    if (downsample_block) register_module("downsample", downsample_block);
+    if (upsample_block) register_module("upsample", upsample_block);
+  }
+
+  torch::Tensor halve(const torch::Tensor& x, const torch::Tensor& embedding) {
+    return downsample_block ? downsample_block->forward(x, embedding) : downsample->forward(x);
+  }
+
+  torch::Tensor enlarge(const torch::Tensor& x, const torch::Tensor& embedding) {
+    return upsample_block ? upsample_block->forward(x, embedding) : upsample->forward(x);
   }
 
   torch::Tensor run_block(size_t i, const torch::Tensor& x, const torch::Tensor& embedding) {
@@ -37,62 +44,8 @@ struct Unet::Level final : torch::nn::Module {
   }
 };
 
-static void require(bool good, const char* key, const std::string& found_and_wanted) {
-  if (!good) throw ConfigError(fmt::format("model.unet.{}: {}", key, found_and_wanted));
-}
-
-static void check_ranges(const UnetOptions& o) {
-  constexpr int64_t kMost = 1 << 15;  // far above any use, far below overflow
-  require(o.channels > 0 && o.channels % 2 == 0 && o.channels <= kMost, "channels",
-          fmt::format("{}, must be even and in 2 .. {}", o.channels, kMost));
-  require(!o.channel_mult.empty() && o.channel_mult.size() <= 16, "channel_mult",
-          fmt::format("{} levels, must be 1 to 16", o.channel_mult.size()));
-  for (const auto mult : o.channel_mult) {
-    require(mult > 0 && mult <= kMost, "channel_mult",
-            fmt::format("{}, must be in 1 .. {}", mult, kMost));
-  }
-  require(o.blocks > 0 && o.blocks <= 64, "blocks",
-          fmt::format("{}, must be in 1 .. 64", o.blocks));
-  require(o.attention_heads > 0, "attention_heads",
-          fmt::format("{}, must be positive", o.attention_heads));
-  require(o.dropout >= 0 && o.dropout < 1, "dropout",
-          fmt::format("{}, must be in [0, 1)", o.dropout));
-  require(2 * o.freq_shift < static_cast<double>(o.channels), "freq_shift",
-          fmt::format("{}, must be below channels / 2 = {}", o.freq_shift, o.channels / 2));
-  require(o.norm_groups > 0, "norm_groups", fmt::format("{}, must be positive", o.norm_groups));
-  require(o.norm_eps > 0, "norm_eps", fmt::format("{}, must be positive", o.norm_eps));
-  require(o.patch > 0 && o.patch <= kMost, "patch",
-          fmt::format("{}, must be in 1 .. {}", o.patch, kMost));
-}
-
-static int64_t last_channels(const UnetOptions& o) { return o.channels * o.channel_mult.back(); }
-
-static void check_divisibility(const UnetOptions& o, const ImageShape& shape) {
-  auto widths = o.channel_mult;
-  widths.push_back(1);
-  for (const auto mult : widths) {
-    require(
-        o.channels * mult % o.norm_groups == 0, "norm_groups",
-        fmt::format("{}, must divide the {} channels of every level (channels {} x channel_mult)",
-                    o.norm_groups, o.channels * mult, o.channels));
-  }
-  const int64_t levels = static_cast<int64_t>(o.channel_mult.size());
-  const int64_t factor = o.patch << (levels - 1);
-  require(shape.height % factor == 0 && shape.width % factor == 0, "channel_mult",
-          fmt::format("{} levels and patch {} need images whose height and width are multiples of "
-                      "{}, got {} x {}",
-                      levels, o.patch, factor, shape.height, shape.width));
-}
-
-bool Unet::attends(size_t level) const {
-  const auto& at = options_.attention_resolutions;
-  const int64_t height = (shape_.height / options_.patch) >> level;
-  return std::find(at.begin(), at.end(), height) != at.end();
-}
-
 static UnetOptions checked(const UnetOptions& options, const ImageShape& shape) {
-  check_ranges(options);
-  check_divisibility(options, shape);
+  check_options(options, shape);
   return options;
 }
 
@@ -104,38 +57,35 @@ Unet::Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_clas
     : options_(checked(options, shape)),
       shape_(shape),
       embedding_(register_module(
-          "embedding", std::make_shared<ConditionEmbedding>(noise_options(options),
-                                                            4 * options.channels, num_classes))),
+          "embedding", std::make_shared<ConditionEmbedding>(
+                           noise_options(options), embedding_width(options), num_classes))),
       conv_in_(nullptr),
       conv_out_(nullptr),
       norm_out_(nullptr) {
   const int64_t folded = shape.channels * options.patch * options.patch;
   conv_in_ = register_module("conv_in", same_size_convolution(folded, options.channels, 3));
   const auto skips = build_down();
-  build_middle(last_channels(options));
-  build_up(last_channels(options), skips);
-  norm_out_ = register_module(
-      "norm_out",
-      make_norm(options.norm_groups, options.channels * options.channel_mult[0], options.norm_eps));
-  conv_out_ = register_module(
-      "conv_out", same_size_convolution(options.channels * options.channel_mult[0], folded, 3));
+  const int64_t last = level_channels(options, options.channel_mult.size() - 1);
+  build_middle(last);
+  build_up(last, skips);
+  const int64_t first = level_channels(options, 0);
+  norm_out_ = register_module("norm_out", make_norm(options.norm_groups, first, options.norm_eps));
+  conv_out_ = register_module("conv_out", same_size_convolution(first, folded, 3));
   torch::nn::init::zeros_(conv_out_->weight);
   torch::nn::init::zeros_(conv_out_->bias);
 }
 
-std::shared_ptr<ResidualBlock> Unet::make_block(int64_t in_channels, int64_t out_channels) const {
+std::shared_ptr<ResidualBlock> Unet::make_block(int64_t in_channels, int64_t out_channels,
+                                                Resample resample) const {
   const auto& o = options_;
   return std::make_shared<ResidualBlock>(
-      ResidualBlockOptions{in_channels, out_channels, 4 * o.channels, o.norm_groups, o.norm_eps,
-                           o.dropout, o.scale_shift});
+      ResidualBlockOptions{in_channels, out_channels, embedding_width(o), o.norm_groups, o.norm_eps,
+                           o.dropout, o.scale_shift, resample});
 }
 
-std::shared_ptr<Attention> Unet::make_attention(int64_t channels) const {
-  const auto& o = options_;
-  require(channels % o.attention_heads == 0, "attention_heads",
-          fmt::format("{}, must divide the {} channels of the level", o.attention_heads, channels));
-  return std::make_shared<Attention>(
-      AttentionOptions{channels, o.attention_heads, o.norm_groups, o.norm_eps});
+std::shared_ptr<Attention> Unet::make_attention(int64_t channels, int64_t norm_groups) const {
+  return std::make_shared<Attention>(AttentionOptions{channels, attention_heads(options_, channels),
+                                                      norm_groups, options_.norm_eps});
 }
 
 std::vector<int64_t> Unet::build_down() {
@@ -144,14 +94,16 @@ std::vector<int64_t> Unet::build_down() {
   std::vector<int64_t> skips = {channels};
   for (size_t l = 0; l < options_.channel_mult.size(); ++l) {
     const auto level = std::make_shared<Level>();
-    const int64_t width = options_.channels * options_.channel_mult[l];
+    const int64_t width = level_channels(options_, l);
     for (int64_t b = 0; b < options_.blocks; ++b) {
       level->blocks.push_back(make_block(channels, width));
-      if (attends(l)) level->attentions.push_back(make_attention(width));
+      if (attends(options_, shape_, l)) {
+        level->attentions.push_back(make_attention(width, options_.norm_groups));
+      }
       skips.push_back(channels = width);
     }
     if (l + 1 < options_.channel_mult.size()) {
-      level->downsample = std::make_shared<Downsample>(width);
+      add_downsample(*level, width);
       skips.push_back(width);
     }
     level->register_all();
@@ -162,10 +114,29 @@ std::vector<int64_t> Unet::build_down() {
   return skips;
 }
 
+void Unet::add_downsample(Level& level, int64_t channels) const {
+  if (options_.resample_blocks) {
+    level.downsample_block = make_block(channels, channels, Resample::down);
+  } else {
+    level.downsample = std::make_shared<Downsample>(channels, options_.downsample_padding);
+  }
+}
+
+void Unet::add_upsample(Level& level, int64_t channels) const {
+  if (options_.resample_blocks) {
+    level.upsample_block = make_block(channels, channels, Resample::up);
+  } else {
+    level.upsample = std::make_shared<Upsample>(channels);
+  }
+}
+
 void Unet::build_middle(int64_t channels) {
   const auto mid = register_module("mid", std::make_shared<torch::nn::Module>("mid"));
   middle_ = {make_block(channels, channels), make_block(channels, channels)};
-  middle_attention_ = mid->register_module("attention", make_attention(channels));
+  if (options_.middle_attention) {
+    middle_attention_ =
+        mid->register_module("attention", make_attention(channels, middle_norm_groups(options_)));
+  }
   torch::nn::ModuleList block;
   for (const auto& module : middle_) block->push_back(module);
   mid->register_module("block", block);
@@ -175,14 +146,16 @@ void Unet::build_up(int64_t channels, std::vector<int64_t> skips) {
   torch::nn::ModuleList up;
   for (size_t l = options_.channel_mult.size(); l-- > 0;) {
     const auto level = std::make_shared<Level>();
-    const int64_t width = options_.channels * options_.channel_mult[l];
+    const int64_t width = level_channels(options_, l);
     for (int64_t b = 0; b < options_.blocks + 1; ++b) {
       level->blocks.push_back(make_block(channels + skips.back(), width));
-      if (attends(l)) level->attentions.push_back(make_attention(width));
+      if (attends(options_, shape_, l)) {
+        level->attentions.push_back(make_attention(width, options_.norm_groups));
+      }
       skips.pop_back();
       channels = width;
     }
-    if (l > 0) level->upsample = std::make_shared<Upsample>(width);
+    if (l > 0) add_upsample(*level, width);
     level->register_all();
     up->push_back(level);
     up_.push_back(level);
@@ -197,7 +170,8 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
               "x is ", x.sizes(), ", built for [B, ", shape_.channels, ", ", shape_.height, ", ",
               shape_.width, "]");
   const auto embedding = embedding_->forward(c_noise, label);
-  auto h = conv_in_->forward(entering(torch::pixel_unshuffle(x, options_.patch)));
+  const auto seen = options_.center_input ? 2 * x - 1 : x;
+  auto h = conv_in_->forward(entering(torch::pixel_unshuffle(seen, options_.patch)));
   std::vector<torch::Tensor> skips = {h};
   h = descend(*down_.front(), h, embedding, skips);
   h = coarse_features(h, embedding);
@@ -250,16 +224,17 @@ torch::Tensor Unet::compute_coarse_features(const torch::Tensor& top,
   auto h = top;
   std::vector<torch::Tensor> skips;
   for (size_t l = 1; l < down_.size(); ++l) {
-    skips.push_back(h = down_[l - 1]->downsample->forward(h));
+    skips.push_back(h = down_[l - 1]->halve(h, embedding));
     h = descend(*down_[l], h, embedding, skips);
   }
   const auto middle = [this](const auto& in) {
-    const auto attended = middle_attention_->forward(middle_[0]->forward(in[0], in[1]));
-    return middle_[1]->forward(attended, in[1]);
+    const auto first = middle_[0]->forward(in[0], in[1]);
+    return middle_[1]->forward(middle_attention_ ? middle_attention_->forward(first) : first,
+                               in[1]);
   };
   h = run(middle, {h, embedding});
   for (size_t l = 0; l + 1 < up_.size(); ++l) {
-    h = up_[l]->upsample->forward(ascend(*up_[l], h, embedding, skips));
+    h = up_[l]->enlarge(ascend(*up_[l], h, embedding, skips), embedding);
   }
   return h;
 }

@@ -12,45 +12,9 @@
 #include "models/layers/recompute.h"
 #include "models/layers/residual_block.h"
 #include "models/network_shape.h"
+#include "models/unet_options.h"
 
 namespace halcyon {
-
-struct UnetOptions {
-  int64_t channels = 128;
-  std::vector<int64_t> channel_mult = {1, 2, 2, 2};
-  int64_t blocks = 2;
-  std::vector<int64_t> attention_resolutions = {16};
-  int64_t attention_heads = 1;
-  double dropout = 0.0;
-  NoiseEmbeddingKind embedding = NoiseEmbeddingKind::sinusoidal;
-  double freq_shift = 1.0;
-  bool cos_first = false;
-  double fourier_scale = 16.0;
-  int64_t norm_groups = 32;
-  double norm_eps = 1e-6;
-  bool scale_shift = false;
-  int64_t patch = 1;
-
-  template <class Self, class Field>
-  static void fields(Self& self, Field&& field) {
-    field(self.channels, "channels", "channels of the first level; even");
-    field(self.channel_mult, "channel_mult", "channels of each level, in units of channels");
-    field(self.blocks, "blocks",
-          "residual blocks per level on the way down; one more on the way up");
-    field(self.attention_resolutions, "attention_resolutions",
-          "feature map heights with self-attention; the lowest always has it once");
-    field(self.attention_heads, "attention_heads", "divides the channels where there is attention");
-    field(self.dropout, "dropout", "probability in [0, 1), inside the residual blocks");
-    field(self.embedding, "embedding", "features of the noise level");
-    field(self.freq_shift, "freq_shift", "sinusoidal: 1 ends at period 10000, 0 just before");
-    field(self.cos_first, "cos_first", "[cos, sin] features instead of [sin, cos]");
-    field(self.fourier_scale, "fourier_scale", "fourier: standard deviation of the frequencies");
-    field(self.norm_groups, "norm_groups", "group normalisation; divides every level's channels");
-    field(self.norm_eps, "norm_eps", "added to the variance under the square root, > 0");
-    field(self.scale_shift, "scale_shift", "noise level scales and shifts features, not only adds");
-    field(self.patch, "patch", "side of the pixel blocks folded into channels first; 1: none");
-  }
-};
 
 /// The U-Net of Ho et al. 2020 (App. B); its options default to their CIFAR-10 network
 /// (35 746 307 parameters on 3x32x32).  Each level halves height and width.  With patch p, the
@@ -77,12 +41,14 @@ class Unet final : public ScoreNetwork {
  private:
   struct Level;
 
-  std::shared_ptr<ResidualBlock> make_block(int64_t in_channels, int64_t out_channels) const;
-  std::shared_ptr<Attention> make_attention(int64_t channels) const;
+  std::shared_ptr<ResidualBlock> make_block(int64_t in_channels, int64_t out_channels,
+                                            Resample resample = Resample::none) const;
+  std::shared_ptr<Attention> make_attention(int64_t channels, int64_t norm_groups) const;
+  void add_downsample(Level& level, int64_t channels) const;
+  void add_upsample(Level& level, int64_t channels) const;
   std::vector<int64_t> build_down();
   void build_middle(int64_t channels);
   void build_up(int64_t channels, std::vector<int64_t> skips);
-  bool attends(size_t level) const;
   void fix_weights(bool fixed);
   /// The blocks of a level on the way down, pushing what they give, and on the way up, popping it.
   torch::Tensor descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
@@ -113,7 +79,7 @@ class Unet final : public ScoreNetwork {
   torch::nn::GroupNorm norm_out_;
   std::vector<std::shared_ptr<Level>> down_, up_;  // both in the order they run
   std::vector<std::shared_ptr<ResidualBlock>> middle_;
-  std::shared_ptr<Attention> middle_attention_;
+  std::shared_ptr<Attention> middle_attention_;  // or none
 };
 
 }  // namespace halcyon

@@ -9,13 +9,15 @@ namespace halcyon {
 
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
-      norm_(register_module("norm",
-                            make_norm(options.norm_groups, options.channels, options.norm_eps))),
       query_(make_map("query", options.channels)),
       key_(make_map("key", options.channels)),
       value_(make_map("value", options.channels)),
       out_(make_map("out", options.channels)) {
   TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
+  if (options.norm_groups > 0) {
+    norm_ =
+        register_module("norm", make_norm(options.norm_groups, options.channels, options.norm_eps));
+  }
   torch::nn::init::zeros_(out_.linear->weight);
   torch::nn::init::zeros_(out_.linear->bias);
 }
@@ -58,7 +60,7 @@ torch::Tensor Attention::PixelMap::operator()(const torch::Tensor& x) const {
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {
-  const auto [normed, past] = branch(norm_, x, /*activate=*/false);
+  const auto [normed, past] = norm_ ? branch(norm_, x, /*activate=*/false) : NormBranch{x, x};
   const auto query = split_heads(query_(normed));
   const auto key = split_heads(key_(normed));
   const auto value = split_heads(value_(normed));

@@ -11,8 +11,8 @@ namespace halcyon {
 
 struct AttentionOptions {
   int64_t channels = 128;
-  int64_t heads = 1;  // divides channels
-  int64_t norm_groups = 32;
+  int64_t heads = 1;         // divides channels
+  int64_t norm_groups = 32;  // 0: no norm
   double norm_eps = 1e-6;
 };
 
@@ -51,7 +51,7 @@ class Attention final : public torch::nn::Module {
   torch::Tensor join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const;
 
   int64_t heads_;
-  torch::nn::GroupNorm norm_;
+  torch::nn::GroupNorm norm_{nullptr};
   PixelMap query_, key_, value_, out_;
 };
 

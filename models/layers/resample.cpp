@@ -4,12 +4,12 @@
 
 namespace halcyon {
 
-Downsample::Downsample(int64_t channels)
-    : conv_(register_module("conv",
-                            Convolution(channels, channels, 3, /*stride=*/2, /*padding=*/0))) {}
+Downsample::Downsample(int64_t channels, int64_t padding)
+    : padding_(padding),
+      conv_(register_module("conv", Convolution(channels, channels, 3, /*stride=*/2, padding))) {}
 
 torch::Tensor Downsample::forward(const torch::Tensor& x) {
-  return conv_->forward(torch::constant_pad_nd(x, {0, 1, 0, 1}));
+  return conv_->forward(padding_ > 0 ? x : torch::constant_pad_nd(x, {0, 1, 0, 1}));
 }
 
 Upsample::Upsample(int64_t channels)

@@ -4,14 +4,16 @@
 
 namespace halcyon {
 
-/// Halves height and width, which must be even: a 3x3 convolution of stride 2, after a row of
-/// zeros below and a column to the right (as Ho et al. 2020, and TensorFlow's "same", pad).
+/// Halves height and width, which must be even: a 3x3 convolution of stride 2, after zeros on every
+/// side (padding 1) or only a row below and a column to the right (padding 0, as Ho et al. 2020,
+/// and TensorFlow's "same", pad).
 class Downsample final : public torch::nn::Module {
  public:
-  explicit Downsample(int64_t channels);
+  explicit Downsample(int64_t channels, int64_t padding = 0);
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
+  int64_t padding_;
   Convolution conv_;
 };
 

@@ -8,6 +8,7 @@ namespace halcyon {
 
 ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
     : scale_shift_(options.scale_shift),
+      resample_(options.resample),
       norm1_(register_module(
           "norm1", make_norm(options.norm_groups, options.in_channels, options.norm_eps))),
       norm2_(register_module(
@@ -28,6 +29,18 @@ ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
   torch::nn::init::zeros_(conv2_->bias);
 }
 
+static torch::Tensor resampled(Resample resample, const torch::Tensor& x) {
+  switch (resample) {
+    case Resample::none:
+      return x;
+    case Resample::down:
+      return torch::avg_pool2d(x, 2);
+    case Resample::up:
+      return torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  }
+  TORCH_CHECK(false, "unreachable");
+}
+
 torch::Tensor ResidualBlock::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
   Modulation modulation;
   const auto e = embed_->forward(torch::silu(embedding));
@@ -37,8 +50,9 @@ torch::Tensor ResidualBlock::forward(const torch::Tensor& x, const torch::Tensor
   } else {
     modulation = {.add = e};
   }
-  const auto [normed, past] = branch(norm1_, x, /*activate=*/true);
-  auto h = conv1_->forward(normed);
+  const auto [normed, unchanged] = branch(norm1_, x, /*activate=*/true);
+  const auto past = resampled(resample_, unchanged);
+  auto h = conv1_->forward(resampled(resample_, normed));
   h = conv2_->forward(dropout_->forward(normalise(norm2_, h, /*activate=*/true, modulation)));
   return h.add_(shortcut_ ? shortcut_->forward(past) : past);
 }

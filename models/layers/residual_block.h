@@ -8,6 +8,9 @@
 
 namespace halcyon {
 
+/// A change of resolution inside a residual block.
+enum class Resample { none, down, up };
+
 struct ResidualBlockOptions {
   int64_t in_channels = 128;
   int64_t out_channels = 128;
@@ -16,6 +19,7 @@ struct ResidualBlockOptions {
   double norm_eps = 1e-6;
   double dropout = 0.0;
   bool scale_shift = false;
+  Resample resample = Resample::none;
 };
 
 /// The residual block of Ho et al. 2020, on a branch that starts at zero:
@@ -25,17 +29,20 @@ struct ResidualBlockOptions {
 ///
 /// With scale_shift, e instead acts after the norm: norm2(h) (1 + scale) + shift, where
 /// [scale, shift] = e (Nichol and Dhariwal 2021).  The shortcut is a 1x1 convolution where the
-/// channel count changes, else the identity.
+/// channel count changes, else the identity.  With resample, what comes to conv1 and to the
+/// shortcut is halved, to the means of 2x2 pixels, or doubled, each pixel repeated (Brock et al.
+/// 2019).
 class ResidualBlock final : public torch::nn::Module {
  public:
   explicit ResidualBlock(const ResidualBlockOptions& options);
 
   /// x: [B, in_channels, H, W]; embedding: [B or 1, embedding_width].
-  /// Returns [B, out_channels, H, W].
+  /// Returns [B, out_channels, H, W], or half or twice the height and width.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding);
 
  private:
   bool scale_shift_;
+  Resample resample_;
   torch::nn::GroupNorm norm1_, norm2_;
   Convolution conv1_, conv2_;
   torch::nn::Linear embed_;

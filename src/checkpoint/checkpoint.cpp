@@ -17,6 +17,7 @@ namespace halcyon {
 namespace {
 
 constexpr const char* kFormat = "1";
+constexpr const char* kFirstAverage = "ema.safetensors";
 
 /// "ema" is the first average; the others carry their half-life.
 std::string ema_name(const TrainingState& state, size_t k) {
@@ -84,13 +85,6 @@ int64_t read_count(const Metadata& data, const std::string& key) {
   return count;
 }
 
-TensorMap module_tensors(const torch::nn::Module& module) {
-  TensorMap tensors;
-  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
-  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
-  return tensors;
-}
-
 /// Reads the weights where they are to be: they are in memory once.
 void load_network(const SafetensorsReader& file, torch::Device device, Model& model) {
   const auto& description = file.metadata();
@@ -100,7 +94,7 @@ void load_network(const SafetensorsReader& file, torch::Device device, Model& mo
   const auto classes = read_count(description, "halcyon.num_classes");
   model.network = make_network(model.recipe.model, model.shape, classes);
   const torch::NoGradGuard no_grad;
-  const auto own = module_tensors(*model.network);
+  const auto own = network_tensors(*model.network);
   require_same_layout(file.layout(), own);
   for (const auto& [name, tensor] : own) file.read(name, tensor);
   model.network->to(device);
@@ -154,19 +148,29 @@ Model read_model(const std::string& checkpoint, const std::string& weights, torc
 
 }  // namespace
 
+TensorMap network_tensors(const torch::nn::Module& network) {
+  TensorMap tensors;
+  for (const auto& item : network.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : network.named_buffers()) tensors[item.key()] = item.value();
+  return tensors;
+}
+
+Metadata model_metadata(const Recipe& recipe, const ImageShape& shape, int64_t num_classes) {
+  Recipe copy = recipe;
+  return {{"halcyon.format", kFormat},
+          {"halcyon.recipe", OptionSet(copy).to_ini()},
+          {"halcyon.shape", fmt::format("{},{},{}", shape.channels, shape.height, shape.width)},
+          {"halcyon.num_classes", std::to_string(num_classes)}};
+}
+
 std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
                                                         const Recipe& recipe,
                                                         const ImageShape& shape,
                                                         const std::string& data) {
-  Recipe copy = recipe;
-  const Metadata common = {
-      {"halcyon.format", kFormat},
-      {"halcyon.recipe", OptionSet(copy).to_ini()},
-      {"halcyon.shape", fmt::format("{},{},{}", shape.channels, shape.height, shape.width)},
-      {"halcyon.num_classes", std::to_string(state.network->num_classes())},
-      {"halcyon.data", data},
-      {"halcyon.step", std::to_string(state.step)},
-      {"halcyon.images", std::to_string(state.images)}};
+  auto common = model_metadata(recipe, shape, state.network->num_classes());
+  common["halcyon.data"] = data;
+  common["halcyon.step"] = std::to_string(state.step);
+  common["halcyon.images"] = std::to_string(state.images);
   std::map<std::string, SafetensorsFile> files;
   for (const auto& [name, values] : weight_sets(state)) {
     auto described = common;
@@ -188,6 +192,23 @@ void load_training_checkpoint(const std::string& folder, TrainingState& state) {
          [&, target = values](const TensorMap& tensors) { state.load_weights(tensors, target); });
   }
   load("training", [&](const TensorMap& tensors) { state.load_training_tensors(tensors); });
+}
+
+Recipe read_checkpoint_recipe(const std::string& checkpoint) {
+  Recipe recipe;
+  const auto file = resolve_checkpoint(checkpoint, kFirstAverage);
+  const auto header = read_safetensors_header(file);
+  naming_file(file, [&] { recipe = read_recipe(header.metadata); });
+  return recipe;
+}
+
+void load_initial_weights(const std::string& checkpoint, TrainingState& state) {
+  const auto file = resolve_checkpoint(checkpoint, kFirstAverage);
+  const auto content = read_safetensors(file);
+  naming_file(file, [&] {
+    state.load_weights(content.tensors, state.parameters.values());
+    for (const auto& ema : state.emas) state.load_weights(content.tensors, ema.average);
+  });
 }
 
 ModelRange model_range(const Preconditioning& preconditioning,

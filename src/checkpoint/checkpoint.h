@@ -20,6 +20,12 @@ namespace halcyon {
 // ema.safetensors and ema-HALFLIFE.safetensors hold weights, each a model by itself, and
 // training.safetensors what a resumed run needs beside them.
 
+/// Parameters and buffers by name: the tensors of a file of weights.
+TensorMap network_tensors(const torch::nn::Module& network);
+
+/// What the header of a file of weights says of its model.
+Metadata model_metadata(const Recipe& recipe, const ImageShape& shape, int64_t num_classes);
+
 /// The files of a checkpoint of `state`, by name.  `data` is the fingerprint of the training
 /// images.
 std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& state,
@@ -29,6 +35,14 @@ std::map<std::string, SafetensorsFile> checkpoint_files(const TrainingState& sta
 
 /// Puts the checkpoint in `folder` into `state`.  @throws CheckpointError naming the file.
 void load_training_checkpoint(const std::string& folder, TrainingState& state);
+
+/// The recipe of a checkpoint that load_model() knows, other than an exact denoiser.
+/// @throws CheckpointError naming the file
+Recipe read_checkpoint_recipe(const std::string& checkpoint);
+
+/// Puts the weights of such a checkpoint, of its first average, into `state`, averages included.
+/// @throws CheckpointError naming the file and the first tensor that does not fit
+void load_initial_weights(const std::string& checkpoint, TrainingState& state);
 
 /// Which key of `now` differs from the recipe in the checkpoint and may not: all but
 /// training.steps, optimizer.* and data.path, and the images themselves by their fingerprint.

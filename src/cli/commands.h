@@ -19,6 +19,7 @@ struct Command {
 
 int train_command(const Arguments& arguments);
 int sample_command(const Arguments& arguments);
+int denoise_command(const Arguments& arguments);
 int encode_command(const Arguments& arguments);
 int interpolate_command(const Arguments& arguments);
 int restore_command(const Arguments& arguments);
@@ -28,6 +29,8 @@ int compare_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int calibrate_command(const Arguments& arguments);
 int schedule_command(const Arguments& arguments);
+int import_command(const Arguments& arguments);
+int export_command(const Arguments& arguments);
 int inspect_command(const Arguments& arguments);
 int bench_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);

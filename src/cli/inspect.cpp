@@ -135,7 +135,7 @@ int inspect_command(const Arguments& arguments) {
     inspect_file(path, command.verbose);
   } else if (fs::exists(path + "/config.ini")) {
     inspect_run(path, command.verbose);
-  } else if (fs::exists(path + "/raw.safetensors")) {
+  } else if (fs::exists(path + "/raw.safetensors") || fs::exists(path + "/ema.safetensors")) {
     inspect_step(path, command.verbose);
   } else {
     command.data.path = path;

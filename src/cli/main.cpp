@@ -22,6 +22,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> entries = {
       {"train", "train a score network on images", halcyon::train_command},
       {"sample", "draw images from a checkpoint", halcyon::sample_command},
+      {"denoise", "denoise tensors of another program, each at its noise level",
+       halcyon::denoise_command},
       {"encode", "carry images to their noise by the probability-flow ODE, and back",
        halcyon::encode_command},
       {"interpolate", "draw the images between two by their noise", halcyon::interpolate_command},
@@ -35,6 +37,8 @@ const std::vector<Command>& commands() {
        halcyon::calibrate_command},
       {"schedule", "choose the noise levels of sampling by what the model measures",
        halcyon::schedule_command},
+      {"import", "make a checkpoint of another program's", halcyon::import_command},
+      {"export", "make another program's checkpoint of one", halcyon::export_command},
       {"inspect", "describe a checkpoint, a run or a data set", halcyon::inspect_command},
       {"bench", "measure speed and memory, and the machine's own limits", halcyon::bench_command},
       {"list", "list samplers, models, data formats and the rest", halcyon::list_command},

@@ -35,6 +35,15 @@ struct TrainCommand {
   }
 };
 
+/// Defaults for a run that goes on with the network of `recipe`.
+TrainingRun begin_with(const Recipe& recipe) {
+  TrainingRun run;
+  run.recipe.model = recipe.model;
+  run.recipe.preconditioning = recipe.preconditioning;
+  run.recipe.loss = recipe.loss;
+  return run;
+}
+
 /// Defaults, then the file, then the command line; a run that is resumed brings its own file.
 bool read_options(const Arguments& arguments, TrainCommand& command) {
   constexpr const char* kUsage = "halcyon train --config FILE [--run.dir DIR] [--key value ...]";
@@ -43,6 +52,13 @@ bool read_options(const Arguments& arguments, TrainCommand& command) {
   const bool own_file = first.resume && first.config.empty();
   const auto file = own_file ? first.run.run.dir + "/config.ini" : first.config;
   if (!file.empty()) OptionSet(command.run).read_ini_file(file);
+  // The weights' own recipe comes before both; it is known only after them.
+  const auto& init = first.run.recipe.training.init.empty() ? command.run.recipe.training.init
+                                                            : first.run.recipe.training.init;
+  if (!own_file && !init.empty()) {
+    command.run = begin_with(read_checkpoint_recipe(init));
+    if (!file.empty()) OptionSet(command.run).read_ini_file(file);
+  }
   return parse_command_line(kUsage, command, arguments);
 }
 
@@ -116,7 +132,7 @@ int train_command(const Arguments& arguments) {
   auto directory =
       command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
   TrainingSession session(options, std::move(directory), images, held_out, device);
-  if (command.resume) session.resume();
+  command.resume ? session.resume() : session.begin();
   write_file_atomically(options.run.dir + "/config.ini", config);
   Arguments full = {"halcyon", "train"};
   full.insert(full.end(), arguments.begin(), arguments.end());

@@ -77,6 +77,13 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
              shape_.height, shape_.width);
 }
 
+void TrainingSession::begin() {
+  const auto& init = options_.recipe.training.init;
+  if (init.empty()) return;
+  load_initial_weights(init, state_);
+  fmt::print("beginning with the weights of {}\n", init);
+}
+
 void TrainingSession::resume() {
   const auto steps = directory_.checkpoint_steps();
   if (!steps.empty()) {
@@ -88,6 +95,8 @@ void TrainingSession::resume() {
     training_bins_.load(with_prefix(log, kBinsPrefix));
     const auto norms = with_prefix(log, kNormsPrefix);
     if (!norms.empty()) score_norms_.load(norms);  // older checkpoints have none
+  } else {
+    begin();
   }
   MetricsLog::truncate_after_step(directory_.metrics_csv(), directory_.metrics_jsonl(),
                                   state_.step);

@@ -30,6 +30,9 @@ class TrainingSession {
   TrainingSession(const TrainingRun& options, RunDirectory directory, ImageSet images,
                   const HeldOut& held_out, torch::Device device);
 
+  /// Begins with the weights of training.init, if any.
+  void begin();
+
   /// Goes back to the newest checkpoint of the run directory, drops what was logged after it, and
   /// makes the pictures and the table of its step again where they are due.
   void resume();

@@ -50,6 +50,8 @@ std::vector<double> betas_of(const VpScheduleOptions& options) {
     case BetaSchedule::sigmoid:
       return evenly(-6, 6, count,
                     [&](double z) { return start + (end - start) / (1 + std::exp(-z)); });
+    case BetaSchedule::listed:
+      return options.betas;
   }
   TORCH_CHECK(false, "unreachable");
 }
@@ -76,6 +78,24 @@ std::vector<double> log_alpha_bars(const VpScheduleOptions& options) {
 
 double log_sigma_of(double log_alpha_bar) { return 0.5 * std::log(std::expm1(-log_alpha_bar)); }
 
+void check_listed(const VpScheduleOptions& options) {
+  const auto wanted = options.beta == BetaSchedule::listed ? options.timesteps : 0;
+  const auto found = static_cast<int64_t>(options.betas.size());
+  if (found != wanted) {
+    throw ConfigError(
+        fmt::format("preconditioning.betas: want {}, got {} numbers",
+                    wanted == 0 ? "none unless preconditioning.beta = listed"
+                                : fmt::format("one for each of the {} timesteps", wanted),
+                    found));
+  }
+  for (const double beta : options.betas) {
+    if (!(0 < beta && beta < 1)) {
+      throw ConfigError(
+          fmt::format("preconditioning.betas: want numbers in (0, 1), got {}", beta));
+    }
+  }
+}
+
 NoiseProcess::Range range_of(const VpScheduleOptions& options) {
   const auto values = log_alpha_bars(options);
   return {0, static_cast<double>(values.size() - 1), std::exp(log_sigma_of(values.front())),
@@ -94,6 +114,7 @@ void check_options(const VpScheduleOptions& options) {
                     "beta_end < 1, got {}, {} and {}",
                     options.timesteps, options.beta_start, options.beta_end));
   }
+  check_listed(options);
 }
 
 VpSchedule::VpSchedule(const VpScheduleOptions& options) : NoiseProcess(range_of(options)) {

@@ -10,13 +10,14 @@
 
 namespace halcyon {
 
-enum class BetaSchedule { linear, scaled_linear, cosine, sigmoid };
+enum class BetaSchedule { linear, scaled_linear, cosine, sigmoid, listed };
 
-inline constexpr std::array<std::pair<BetaSchedule, const char*>, 4> enum_names(BetaSchedule) {
+inline constexpr std::array<std::pair<BetaSchedule, const char*>, 5> enum_names(BetaSchedule) {
   return {{{BetaSchedule::linear, "linear"},
            {BetaSchedule::scaled_linear, "scaled_linear"},
            {BetaSchedule::cosine, "cosine"},
-           {BetaSchedule::sigmoid, "sigmoid"}}};
+           {BetaSchedule::sigmoid, "sigmoid"},
+           {BetaSchedule::listed, "listed"}}};
 }
 
 /// Constants of the discrete variance-preserving process; defaults: Ho et al. 2020, section 4.
@@ -25,20 +26,23 @@ struct VpScheduleOptions {
   int64_t timesteps = 1000;
   double beta_start = 1e-4;
   double beta_end = 0.02;
+  std::vector<double> betas = {};
   bool zero_terminal_snr = false;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     field(self.beta, "beta", "noise schedule of the discrete VP process");
     field(self.timesteps, "timesteps", "number of steps T of the process, > 1");
-    field(self.beta_start, "beta_start", "beta of the first step (not cosine), in (0, 1)");
-    field(self.beta_end, "beta_end", "beta of the last step (not cosine), in (0, 1)");
+    field(self.beta_start, "beta_start", "beta of the first step (not cosine, listed), in (0, 1)");
+    field(self.beta_end, "beta_end", "beta of the last step (not cosine, listed), in (0, 1)");
+    field(self.betas, "betas", "beta of every step, each in (0, 1) (listed)");
     field(self.zero_terminal_snr, "zero_terminal_snr",
           "rescale the discrete VP process so that it ends in noise alone");
   }
 };
 
-/// @throws ConfigError unless timesteps in 2 .. 1000000 and 0 < beta_start <= beta_end < 1.
+/// @throws ConfigError unless timesteps in 2 .. 1000000 and 0 < beta_start <= beta_end < 1, and
+/// there are betas where they are to be listed, one a timestep, and only there.
 void check_options(const VpScheduleOptions& options);
 
 /// The discrete variance-preserving process of DDPM, for t = 0 .. T - 1:
@@ -49,6 +53,7 @@ void check_options(const VpScheduleOptions& options);
 ///     scaled_linear  sqrt(beta) evenly spaced (Rombach et al. 2022)
 ///     cosine         alpha_bar a squared cosine (Nichol and Dhariwal 2021, eq. 17)
 ///     sigmoid        beta_start + (beta_end - beta_start) / (1 + e^-z), z evenly from -6 to 6
+///     listed         the betas given
 ///
 /// With zero_terminal_snr, sqrt(alpha_bar) is shifted and scaled so that its first value stays and
 /// its last would be 0 (Lin et al. 2024).  There sigma = sqrt(1 / alpha_bar - 1) would be infinite:

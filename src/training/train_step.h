@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <functional>
+#include <string>
 
 #include "core/denoising_loss.h"
 #include "core/precision.h"
@@ -11,6 +12,7 @@
 namespace halcyon {
 
 struct TrainingOptions {
+  std::string init;
   int64_t steps = 10000;
   int64_t batch = 64;
   int64_t accumulate = 1;
@@ -20,6 +22,9 @@ struct TrainingOptions {
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
+    field(self.init, "init",
+          "checkpoint to begin with the weights of (fine-tuning); model, preconditioning and loss "
+          "are then as there unless a key says otherwise; empty: random weights");
     field(self.steps, "steps", "optimiser steps of the whole run, > 0");
     field(self.batch, "batch", "images a step, > 0");
     field(self.accumulate, "accumulate",

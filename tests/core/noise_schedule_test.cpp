@@ -133,3 +133,17 @@ TEST_CASE("levels are resampled evenly over their index in ln sigma", "[core][or
   REQUIRE(resampled_grid(levels, 1) == std::vector<double>{100, 0});
   REQUIRE_THROWS_WITH(resampled_grid(levels, -1), Contains("sampler.steps"));
 }
+
+TEST_CASE("listed betas are taken one a timestep, and only where they are asked for",
+          "[core][error]") {
+  VpScheduleOptions options;
+  options.timesteps = 2;
+  options.betas = {0.1, 0.5};
+  REQUIRE_THROWS_WITH(check_options(options), Contains("preconditioning.betas: want none unless"));
+  options.beta = BetaSchedule::listed;
+  REQUIRE_THAT(VpSchedule(options).alpha_bar()[1], WithinRel(0.45, 1e-14));
+  options.timesteps = 3;
+  REQUIRE_THROWS_WITH(check_options(options), Contains("one for each of the 3 timesteps"));
+  options.betas.push_back(1);
+  REQUIRE_THROWS_WITH(check_options(options), Contains("numbers in (0, 1), got 1"));
+}

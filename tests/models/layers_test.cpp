@@ -3,6 +3,7 @@
 #include "models/layers/dropout.h"
 #include "models/layers/noise_embedding.h"
 #include "models/layers/resample.h"
+#include "models/layers/residual_block.h"
 #include "tests/support/catch.h"
 #include "tests/support/small_networks.h"
 
@@ -81,4 +82,56 @@ TEST_CASE("resampling halves and doubles each side", "[model][property]") {
   const auto x = torch::randn({1, 3, 6, 4});
   REQUIRE(Downsample(3).forward(x).sizes() == torch::IntArrayRef({1, 3, 3, 2}));
   REQUIRE(Upsample(3).forward(x).sizes() == torch::IntArrayRef({1, 3, 12, 8}));
+}
+
+TEST_CASE("padding on every side centres the convolution that halves", "[model][oracle]") {
+  const auto x = torch::randn({2, 3, 6, 4}, torch::kFloat64);
+  for (const int64_t padding : {0, 1}) {
+    Downsample downsample(3, padding);
+    downsample.to(torch::kFloat64);
+    const auto weights = downsample.named_parameters();
+    // Padded on every side, one more below and to the right: each output is a window of it.
+    const auto padded = torch::constant_pad_nd(x, {1, 1, 1, 1});
+    const auto out = downsample.forward(x);
+    REQUIRE(out.sizes() == torch::IntArrayRef({2, 3, 3, 2}));
+    for (int64_t i = 0; i < 3; ++i) {
+      for (int64_t j = 0; j < 2; ++j) {
+        const int64_t first = 1 - padding;
+        const auto window = padded.narrow(2, 2 * i + first, 3).narrow(3, 2 * j + first, 3);
+        const auto wanted =
+            torch::einsum("bchw,ochw->bo", {window, weights["conv.weight"]}) + weights["conv.bias"];
+        REQUIRE(torch::allclose(out.select(2, i).select(2, j), wanted, 1e-10, 1e-10));
+      }
+    }
+  }
+}
+
+TEST_CASE("a residual block that resamples does so before its first convolution and beside it",
+          "[model][oracle]") {
+  for (const auto resample : {Resample::down, Resample::up}) {
+    ResidualBlock block({.in_channels = 4,
+                         .out_channels = 6,
+                         .embedding_width = 5,
+                         .norm_groups = 2,
+                         .resample = resample});
+    block.to(torch::kFloat64);
+    randomise(block, 2);
+    block.eval();
+    const auto w = block.named_parameters();
+    const auto x = torch::randn({2, 4, 4, 6}, torch::kFloat64);
+    const auto embedding = torch::randn({2, 5}, torch::kFloat64);
+    const auto change = [&](const torch::Tensor& t) {
+      if (resample == Resample::up) return t.repeat_interleave(2, 2).repeat_interleave(2, 3);
+      return t.unflatten(2, {t.size(2) / 2, 2}).unflatten(4, {t.size(3) / 2, 2}).mean({3, 5});
+    };
+    const auto active = [&](const torch::Tensor& t, const std::string& norm) {
+      return torch::silu(torch::group_norm(t, 2, w[norm + ".weight"], w[norm + ".bias"], 1e-6));
+    };
+    auto h = torch::conv2d(change(active(x, "norm1")), w["conv1.weight"], w["conv1.bias"], 1, 1);
+    const auto e = torch::linear(torch::silu(embedding), w["embed.weight"], w["embed.bias"]);
+    h = active(h + e.unsqueeze(-1).unsqueeze(-1), "norm2");
+    h = torch::conv2d(h, w["conv2.weight"], w["conv2.bias"], 1, 1);
+    const auto past = torch::conv2d(change(x), w["shortcut.weight"], w["shortcut.bias"]);
+    REQUIRE(torch::allclose(block.forward(x, embedding), past + h, 1e-10, 1e-10));
+  }
 }

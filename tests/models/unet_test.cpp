@@ -86,6 +86,12 @@ TEST_CASE("U-Net options that contradict the image name their key", "[model][err
                Contains("model.unet.norm_groups: 3, must divide the 8 channels"));
   REQUIRE_THAT(refusal([](auto& o) { o.attention_heads = 3; }),
                Contains("model.unet.attention_heads: 3"));
+  REQUIRE_THAT(refusal([](auto& o) { o.attention_levels = {2}; }),
+               Contains("model.unet.attention_levels: 2, must be in 0 .. 1"));
+  REQUIRE_THAT(refusal([](auto& o) { o.attention_head_channels = 3; }),
+               Contains("model.unet.attention_head_channels: 3"));
+  REQUIRE_THAT(refusal([](auto& o) { o.downsample_padding = 2; }),
+               Contains("model.unet.downsample_padding: 2"));
   REQUIRE_THAT(refusal([](auto& o) { o.dropout = 1; }), Contains("model.unet.dropout: 1"));
   REQUIRE_THAT(refusal([](auto& o) { o.channel_mult = {}; }), Contains("model.unet.channel_mult"));
   REQUIRE_THAT(refusal([](auto& o) { o.channels = 7; }), Contains("model.unet.channels: 7"));
@@ -112,4 +118,45 @@ TEST_CASE("reused features are those of the last whole evaluation", "[model][pro
   REQUIRE(torch::equal(run(1, 0), first));
   unet.reuse_features(1);
   REQUIRE(torch::equal(run(2, 1), second));
+}
+
+TEST_CASE("attention by level is that by height, and 2 x - 1 may be the network's to take",
+          "[model][property]") {
+  auto options = small_model("unet").unet;
+  options.resample_blocks = true;
+  Unet by_height(options, small_shape(), 0);
+  options.attention_resolutions = {};
+  options.attention_levels = {1};
+  options.attention_heads = 1;
+  options.attention_head_channels = 8;  // two heads of the 16 channels
+  options.center_input = true;
+  Unet by_level(options, small_shape(), 0);
+  randomise(by_height, 1);
+  randomise(by_level, 1);
+  REQUIRE(parameter_count(by_height) == parameter_count(by_level));
+  const torch::NoGradGuard no_grad;
+  const auto x = torch::randn({2, 2, 8, 4});
+  const auto sigma = torch::ones({2});
+  REQUIRE(torch::allclose(by_level.forward(x, sigma, {}), by_height.forward(2 * x - 1, sigma, {}),
+                          1e-5, 1e-5));
+}
+
+TEST_CASE("the middle may go without attention, and that without a norm", "[model][property]") {
+  auto options = small_model("unet").unet;
+  options.attention_resolutions = {};
+  const auto names = [&] {
+    std::string all;
+    for (const auto& item : Unet(options, small_shape(), 0).named_parameters()) {
+      if (item.key().find("attention") != std::string::npos) all += item.key() + " ";
+    }
+    return all;
+  };
+  REQUIRE_THAT(names(), Contains("mid.attention.norm.weight"));
+  options.middle_norm_groups = 0;
+  REQUIRE_THAT(names(), Contains("mid.attention.query.weight") && !Contains("norm"));
+  options.middle_attention = false;
+  REQUIRE(names().empty());
+  REQUIRE(Unet(options, small_shape(), 0)
+              .forward(torch::zeros({1, 2, 8, 4}), torch::zeros({1}), {})
+              .sizes() == torch::IntArrayRef({1, 2, 8, 4}));
 }
