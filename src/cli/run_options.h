@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/denoising_loss.h"
+#include "core/switch.h"
 #include "data/data_options.h"
 #include "fisher/fisher_options.h"
 #include "models/registry.h"
@@ -69,6 +70,7 @@ struct RunOptions {
   int64_t sample_every = 1000;
   int64_t sample_count = 36;
   int64_t fisher_every = 1000;
+  Switch resident = Switch::automatic;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -79,6 +81,8 @@ struct RunOptions {
     field(self.sample_every, "sample_every", "steps between sample grids; 0: none");
     field(self.sample_count, "sample_count", "images of a sample grid, > 0");
     field(self.fisher_every, "fisher_every", "steps between Fisher tables; 0: none");
+    field(self.resident, "resident",
+          "keep the training images in the memory of run.device; auto: on a GPU, up to 8 GB");
   }
 };
 

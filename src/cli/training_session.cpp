@@ -91,7 +91,7 @@ int TrainingSession::run() {
   const auto& recipe = options_.recipe;
   const InterruptGuard interrupt;
   BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
-                     state_.images / recipe.training.batch, device_);
+                     state_.images / recipe.training.batch, device_, residence());
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
   const auto next_batch = [&] {
     const auto batch = stream.next();
@@ -118,6 +118,14 @@ int TrainingSession::run() {
   }
   plot_loss();
   return 0;
+}
+
+Residence TrainingSession::residence() const {
+  constexpr size_t kMostBytes = 8'000'000'000;
+  const auto wanted = options_.run.resident;
+  const bool helps = device_.is_cuda() && images_.images.nbytes() <= kMostBytes;
+  return wanted == Switch::on || (wanted == Switch::automatic && helps) ? Residence::device
+                                                                        : Residence::host;
 }
 
 bool TrainingSession::due(int64_t every) const {
