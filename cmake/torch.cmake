@@ -26,6 +26,7 @@ if(HALCYON_HAS_CUDA)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES native)
   endif()
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # LibTorch's
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
 endif()
@@ -44,7 +45,7 @@ function(halcyon_add_cuda_kernels target)
   target_compile_options(halcyon_cuda PRIVATE --expt-relaxed-constexpr)
   # C++17 there: a CMake that is older than nvcc may not know that it has C++20.
   set_target_properties(halcyon_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
-    CUDA_RUNTIME_LIBRARY Shared POSITION_INDEPENDENT_CODE ON)
+    POSITION_INDEPENDENT_CODE ON)
   target_sources(${target} PRIVATE ${folder}/recorded_work.cpp ${folder}/stream.cpp)
   target_link_libraries(${target} PRIVATE halcyon_cuda CUDA::cudart)
 endfunction()
