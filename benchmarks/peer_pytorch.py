@@ -3,7 +3,8 @@
 
 Needs Debian's python3-torch only.  Writes one JSON object: medians in seconds, spread and peak
 memory of a training step (noise, forward, loss, backward, clipping, Adam, EMA) and of a network
-evaluation without autograd.
+evaluation without autograd.  On a GPU (--device cuda) it may be compiled (--compile: a mode of
+torch.compile), and its memory is the GPU's.
 
     peer_pytorch.py --net cifar10 --mode step --batch 16 --precision fp32
 """
@@ -126,7 +127,7 @@ class Unet(nn.Module):
 
     def features(self, t):
         half = self.channels // 2
-        frequencies = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+        frequencies = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half, device=t.device))
         angle = t[:, None] * frequencies[None]
         return torch.cat([angle.sin(), angle.cos()], 1)
 
@@ -150,9 +151,9 @@ class Unet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-def precision(name):
+def precision(name, device):
     if name == "bf16":
-        return torch.autocast("cpu", dtype=torch.bfloat16)
+        return torch.autocast(device, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
@@ -165,14 +166,14 @@ def training_step(net, images, options):
     parameters = list(net.parameters())
     averages = [p.detach().clone() for p in parameters]
     optimizer = make_adam(parameters, options.adam)
-    alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)
+    alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, device=options.device), 0)
 
     def step():
-        t = torch.randint(1000, (images.shape[0],))
+        t = torch.randint(1000, (images.shape[0],), device=options.device)
         a = alpha_bar[t][:, None, None, None]
         noise = torch.randn_like(images)
         x = a.sqrt() * images + (1 - a).sqrt() * noise
-        with precision(options.precision):
+        with precision(options.precision, options.device):
             loss = F.mse_loss(net(x, t.float()), noise)
         optimizer.zero_grad()
         loss.backward()
@@ -185,23 +186,31 @@ def training_step(net, images, options):
 
 
 def evaluation(net, images, options):
-    t = torch.full((images.shape[0],), 500.0)
+    t = torch.full((images.shape[0],), 500.0, device=options.device)
 
     def run():
-        with torch.no_grad(), precision(options.precision):
+        with torch.no_grad(), precision(options.precision, options.device):
             net(images, t)
 
     return run
 
 
-def measure(work, repeats):
-    work()
-    work()
-    samples = []
-    for _ in range(repeats):
+def measure(work, repeats, device):
+    """Median and relative spread of means over runs of at least 50 ms, as `halcyon bench` takes them."""
+    def seconds(runs):
+        if device == "cuda":
+            torch.cuda.synchronize()
         start = time.perf_counter()
-        work()
-        samples.append(time.perf_counter() - start)
+        for _ in range(runs):
+            work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - start) / runs
+
+    for _ in range(5 if device == "cuda" else 1):
+        seconds(1)  # compiles, sets libraries up, records graphs
+    runs = max(1, math.ceil(0.05 / seconds(1)))
+    samples = [seconds(runs) for _ in range(repeats)]
     middle = statistics.median(samples)
     return middle, statistics.median(abs(s - middle) for s in samples) / middle
 
@@ -217,27 +226,41 @@ def main():
     parser.add_argument("--attention", choices=("bmm", "fused"), default="bmm")
     parser.add_argument("--adam", choices=("loop", "foreach", "fused"), default="loop")
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compile", choices=("none", "default", "reduce-overhead", "max-autotune"),
+                        default="none")
+    parser.add_argument("--out", help="file for the JSON; else it is printed")
     parser.add_argument("--parameters", type=int, help="stop unless the network has so many")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
     *architecture, expected = NETS[options.net]
     net = Unet(*architecture, fused=options.attention == "fused")
     count = sum(p.numel() for p in net.parameters())
     for wanted in (expected, options.parameters):
         if wanted is not None and count != wanted:
             sys.exit(f"{options.net}: {count} parameters, wanted {wanted}")
-    images = torch.rand(options.batch, *architecture[0]) * 2 - 1
+    net = net.to(options.device)
+    images = torch.rand(options.batch, *architecture[0], device=options.device) * 2 - 1
     if options.channels_last:
         net = net.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     make = training_step if options.mode == "step" else evaluation
-    seconds, spread = measure(make(net, images, options), options.repeats)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({**vars(options), "torch": torch.__version__, "parameters": count,
+    if options.compile != "none":
+        net = torch.compile(net, mode=options.compile)
+    seconds, spread = measure(make(net, images, options), options.repeats, options.device)
+    peak = (torch.cuda.max_memory_reserved() if options.device == "cuda" else
+            1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    line = json.dumps({**vars(options), "torch": torch.__version__, "parameters": count,
                       "seconds": seconds, "spread": spread, "peak_memory_bytes": peak,
-                      "images_per_second": options.batch / seconds}))
+                      "images_per_second": options.batch / seconds})
+    if options.out is None:
+        print(line)
+    else:
+        with open(options.out, "w", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ endif()
 get_property(layers GLOBAL PROPERTY halcyon_layers)
 list(REMOVE_ITEM layers cli)
 list(TRANSFORM layers REPLACE "(.+)" "$<TARGET_OBJECTS:halcyon_\\1>" OUTPUT_VARIABLE objects)
+if(TARGET halcyon_cuda)
+  list(APPEND objects $<TARGET_OBJECTS:halcyon_cuda>)
+endif()
 
 add_library(halcyon_whole ${objects})  # static, or shared with BUILD_SHARED_LIBS
 add_library(halcyon::halcyon ALIAS halcyon_whole)
@@ -30,9 +33,13 @@ target_include_directories(halcyon_whole INTERFACE
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR};${CMAKE_INSTALL_INCLUDEDIR}/halcyon>")
 target_link_libraries(halcyon_whole
   PUBLIC "$<BUILD_INTERFACE:${TORCH_LIBRARIES}>" fmt::fmt
-  PRIVATE opencv_core opencv_imgproc opencv_imgcodecs ZLIB::ZLIB
-    $<TARGET_NAME_IF_EXISTS:LibArchive::LibArchive> $<TARGET_NAME_IF_EXISTS:DNNL::dnnl>
-    Boost::program_options OpenMP::OpenMP_CXX)
+  PRIVATE opencv_core opencv_imgproc opencv_imgcodecs ZLIB::ZLIB Boost::program_options
+    OpenMP::OpenMP_CXX)
+foreach(optional LibArchive::LibArchive DNNL::dnnl CUDA::cudart)
+  if(TARGET ${optional})
+    target_link_libraries(halcyon_whole PRIVATE ${optional})
+  endif()
+endforeach()
 set(halcyon_opencv "core imgproc imgcodecs")
 if(TARGET opencv_videoio)
   target_link_libraries(halcyon_whole PRIVATE opencv_videoio)

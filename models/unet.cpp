@@ -169,6 +169,12 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
                   x.size(3) == shape_.width,
               "x is ", x.sizes(), ", built for [B, ", shape_.channels, ", ", shape_.height, ", ",
               shape_.width, "]");
+  if (is_training() || reuse_.every > 1 || !recorded_.applies(x)) return compute(x, c_noise, label);
+  return recorded_.run([this](const auto&... in) { return compute(in...); }, x, c_noise, label);
+}
+
+torch::Tensor Unet::compute(const torch::Tensor& x, const torch::Tensor& c_noise,
+                            const torch::Tensor& label) {
   const auto embedding = embedding_->forward(c_noise, label);
   const auto seen = options_.center_input ? 2 * x - 1 : x;
   auto h = conv_in_->forward(entering(torch::pixel_unshuffle(seen, options_.patch)));
@@ -240,6 +246,10 @@ torch::Tensor Unet::compute_coarse_features(const torch::Tensor& top,
 }
 
 void Unet::reuse_features(int64_t every) { reuse_ = {every, 0, {}}; }
+
+void Unet::replay_evaluations(bool on) {
+  on ? recorded_.turn_on(parameters()) : recorded_.turn_off();
+}
 
 torch::Tensor Unet::entering(const torch::Tensor& x) const {
   const auto typed = x.to(conv_in_->weight.scalar_type());

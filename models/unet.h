@@ -10,6 +10,7 @@
 #include "models/layers/condition_embedding.h"
 #include "models/layers/convolution.h"
 #include "models/layers/recompute.h"
+#include "models/layers/recorded_forward.h"
 #include "models/layers/residual_block.h"
 #include "models/network_shape.h"
 #include "models/unet_options.h"
@@ -36,6 +37,7 @@ class Unet final : public ScoreNetwork {
   void fix_weights() override;
   void use_generator(const at::Generator& rng) override;
   void reuse_features(int64_t every) override;
+  void replay_evaluations(bool on) override;
   void recompute_features(bool recompute) override { recompute_ = recompute; }
 
  private:
@@ -69,8 +71,12 @@ class Unet final : public ScoreNetwork {
     torch::Tensor features;
   };
 
+  torch::Tensor compute(const torch::Tensor& x, const torch::Tensor& c_noise,
+                        const torch::Tensor& label);
+
   UnetOptions options_;
   Reuse reuse_;
+  RecordedForward recorded_;
   bool recompute_ = false;
   at::Generator rng_;  // of dropout
   ImageShape shape_;

@@ -81,15 +81,10 @@ void bench_training_step(BenchJob& job) {
   job.rows.push_back(row);
 }
 
-void bench_evaluation(BenchJob& job) {
-  const auto network = bench_network(job);
-  network->to(job.device);
-  network->eval();
-  network->use_type(scalar_type(job.recipe.training.precision));
-  network->fix_weights();
-  const auto preconditioning = make_preconditioning(with_data_scale(job.recipe.preconditioning));
-  PreconditionedDenoiser denoiser(*network, *preconditioning);
-  const torch::NoGradGuard no_grad;
+namespace {
+
+/// Rows of one image and of a batch; `how`: what is said of them.
+void time_evaluations(BenchJob& job, Denoiser& denoiser, const std::string& how) {
   const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
   std::vector<BenchRow> rows;
   std::vector<std::function<void()>> works;
@@ -97,7 +92,7 @@ void bench_evaluation(BenchJob& job) {
     const auto x = images.narrow(0, 0, batch);
     const auto sigma = torch::ones({batch}, x.options());
     works.emplace_back([&denoiser, x, sigma] { denoiser.denoise(x, sigma); });
-    BenchRow row{.part = "nfe", .work = of_batch("network evaluation", batch), .time = {}};
+    BenchRow row{.part = "nfe", .work = of_batch("network evaluation", batch) + how, .time = {}};
     row.images = static_cast<double>(batch);
     row.flops = row.images * job.forward_flops;
     rows.push_back(row);
@@ -110,6 +105,24 @@ void bench_evaluation(BenchJob& job) {
   job.rows.insert(job.rows.end(), rows.begin(), rows.end());
 }
 
+}  // namespace
+
+void bench_evaluation(BenchJob& job) {
+  const auto network = bench_network(job);
+  network->to(job.device);
+  network->eval();
+  network->use_type(scalar_type(job.recipe.training.precision));
+  network->fix_weights();
+  const auto preconditioning = make_preconditioning(with_data_scale(job.recipe.preconditioning));
+  PreconditionedDenoiser denoiser(*network, *preconditioning);
+  const torch::NoGradGuard no_grad;
+  network->replay_evaluations(job.device.is_cuda());
+  time_evaluations(job, denoiser, "");
+  if (!job.device.is_cuda()) return;
+  network->replay_evaluations(false);
+  time_evaluations(job, denoiser, ", not replayed");
+}
+
 void bench_data(BenchJob& job) {
   constexpr int64_t kImages = 4096;
   const ImageSet set{.images = random_images(job, kImages),
@@ -118,7 +131,8 @@ void bench_data(BenchJob& job) {
                      .format = "random",
                      .warnings = {}};
   BatchStream stream(set, job.batch, job.recipe.data.flip, job.recipe.randomness.seed,
-                     /*first_batch=*/0, job.device);
+                     /*first_batch=*/0, job.device,
+                     job.device.is_cuda() ? Residence::device : Residence::host);
   BenchRow row{.part = "data", .work = of_batch("batch", job.batch), .time = {}};
   row.time = job.time("data", {[&] { stream.next(); }}).front();
   row.images = static_cast<double>(job.batch);

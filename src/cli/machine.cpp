@@ -65,6 +65,8 @@ torch::Device set_up_machine(const MachineOptions& options) {
   }
   if (device.is_cuda() && torch::cuda::device_count() == 0) throw refuse("is not there");
   if (!device.is_cuda() && !device.is_cpu()) throw refuse("is not supported");
+  // Shapes stay the same from step to step: let cuDNN measure its algorithms once.
+  if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
   return device;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "checkpoint/recipe.h"
+#include "core/switch.h"
 #include "fisher/fisher_options.h"
 #include "samplers/options.h"
 
@@ -31,6 +32,7 @@ struct RunOptions {
   int64_t sample_count = 36;
   int64_t fisher_every = 1000;
   bool tensorboard = true;
+  Switch resident = Switch::automatic;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -42,6 +44,8 @@ struct RunOptions {
     field(self.sample_count, "sample_count", "images of a sample grid, > 0");
     field(self.fisher_every, "fisher_every", "steps between Fisher tables; 0: none");
     field(self.tensorboard, "tensorboard", "write event files for TensorBoard too");
+    field(self.resident, "resident",
+          "keep the training images in the memory of run.device; auto: on a GPU, up to 8 GB");
   }
 };
 

@@ -107,6 +107,18 @@ void check_options(const SampleCommand& command, bool count_is_named) {
   }
 }
 
+/// Whether evaluations are to be recorded.
+bool wants_graph(const SampleCommand& command, const Model& model, torch::Device device) {
+  const bool possible = device.is_cuda() && model.network && command.reuse == 1;
+  if (command.graph == Switch::on && !possible) {
+    throw ConfigError(fmt::format(
+        "--graph: 'on' wants a network on a GPU (run.device = cuda) and reuse = 1, got {} on {} "
+        "and reuse = {}",
+        model.network ? "a network" : "an exact denoiser", device.str(), command.reuse));
+  }
+  return possible && command.graph != Switch::off;
+}
+
 /// Loads the model and settles what its options leave open.
 Model load(SampleCommand& command, torch::Device device) {
   auto model =
@@ -118,6 +130,8 @@ Model load(SampleCommand& command, torch::Device device) {
   } else {
     command.precision = Precision::fp32;
   }
+  const bool graph = wants_graph(command, model, device);
+  if (model.network) model.network->replay_evaluations(graph);
   load_sampler_table(command.sampler, model.source, model.range);
   make_sampler(command.sampler);
   make_grid(command.sampler, model.range);

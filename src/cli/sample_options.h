@@ -13,6 +13,7 @@
 #include "core/calibrated_denoiser.h"
 #include "core/clamped_denoiser.h"
 #include "core/precision.h"
+#include "core/switch.h"
 #include "samplers/options.h"
 
 namespace halcyon {
@@ -27,6 +28,7 @@ struct SampleCommand {
   int64_t label = -1;
   Precision precision = Precision::automatic;
   int64_t reuse = 1;
+  Switch graph = Switch::automatic;
   bool tensors = false;
   int64_t trajectory = 0;
   MachineOptions machine;
@@ -52,6 +54,9 @@ struct SampleCommand {
     field(self.reuse, "reuse",
           "compute the coarse features of a U-Net in one of so many evaluations only, and take the "
           "last ones between: faster, less exact");
+    field(self.graph, "graph",
+          "on a GPU, record an evaluation of the network and replay it (CUDA graph): the same "
+          "images, sooner; auto: where it can be");
     field(self.tensors, "tensors", "also write samples.safetensors into the folder");
     field(self.trajectory, "trajectory",
           "show the first so many images on their way, as a film strip and a video; all of one "

@@ -130,7 +130,7 @@ int TrainingSession::run() {
   const InterruptGuard interrupt;
   open_events();
   BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
-                     state_.images / recipe.training.batch, device_);
+                     state_.images / recipe.training.batch, device_, residence());
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
   const auto next_batch = [&] {
     const auto batch = stream.next();
@@ -158,6 +158,14 @@ int TrainingSession::run() {
   plot_loss();
   if (events_) events_->end(state_.step);
   return 0;
+}
+
+Residence TrainingSession::residence() const {
+  constexpr size_t kMostBytes = 8'000'000'000;
+  const auto wanted = options_.run.resident;
+  const bool helps = device_.is_cuda() && images_.images.nbytes() <= kMostBytes;
+  return wanted == Switch::on || (wanted == Switch::automatic && helps) ? Residence::device
+                                                                        : Residence::host;
 }
 
 bool TrainingSession::due(int64_t every) const {

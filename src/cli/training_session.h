@@ -50,6 +50,8 @@ class TrainingSession {
   void measure_fisher();
   void checkpoint();
   void plot_loss() const;
+  /// Where the training images lie.
+  Residence residence() const;
   bool due(int64_t every) const;
 
   TrainingRun options_;

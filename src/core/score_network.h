@@ -30,6 +30,10 @@ class ScoreNetwork : public torch::nn::Module {
   /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of images.
   virtual void reuse_features(int64_t /*every*/) {}
 
+  /// From now on, on a GPU, evaluations without gradients are recorded and replayed (CUDA graphs):
+  /// the same numbers with less work for the CPU, and more memory.
+  virtual void replay_evaluations(bool) {}
+
   /// From now on keeps less of a training step's forward pass, and computes it again in the
   /// backward pass: the same gradients from less memory and more time.
   virtual void recompute_features(bool) {}

@@ -1,11 +1,15 @@
 #include "io/image_sink.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
+#include "core/error.h"
 #include "io/atomic_file.h"
 #include "io/png_folder.h"
 #include "io/png_zip.h"
 #include "io/safetensors_sink.h"
+#include "io/stored_zip.h"
 
 namespace halcyon {
 
@@ -32,6 +36,12 @@ void open_unfinished_folder(const std::string& path, SinkStart start) {
 std::unique_ptr<ImageSink> make_image_sink(const ImageSinkOptions& options, SinkStart start) {
   switch (sink_format(options.path)) {
     case SinkFormat::zip:
+      if (!StoredZip::supported()) {
+        throw ConfigError(fmt::format(
+            "{}: this program was built without LibArchive and writes no zip archives; want a "
+            "folder or a .safetensors file",
+            options.path));
+      }
       return std::make_unique<PngZip>(options, start);
     case SinkFormat::safetensors:
       return std::make_unique<SafetensorsSink>(options, start);

@@ -20,6 +20,8 @@ struct EntryDeleter {
 
 }  // namespace
 
+bool StoredZip::supported() { return true; }
+
 StoredZip::StoredZip(const std::string& path)
     : path_(path),
       file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)),

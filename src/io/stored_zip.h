@@ -15,6 +15,9 @@ namespace halcyon {
 /// failure is a FileError; an archive that was not closed is removed.
 class StoredZip {
  public:
+  /// Whether this program was built with LibArchive.
+  static bool supported();
+
   explicit StoredZip(const std::string& path);
   StoredZip(const StoredZip&) = delete;
   StoredZip& operator=(const StoredZip&) = delete;

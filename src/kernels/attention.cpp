@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "kernels/cuda/device_work.h"
 #include "kernels/fusion.h"
 #include "kernels/parallel.h"
 #include "kernels/softmax_loops.h"
@@ -19,16 +20,21 @@ double scale_of(const torch::Tensor& query) {
   return 1 / std::sqrt(static_cast<double>(query.size(2)));
 }
 
-/// work(first row, rows, zero of the element type) on all threads.
+/// work(zero of the element type)
+template <class Work>
+void dispatch(const torch::Tensor& x, const Work& work) {
+  if (x.scalar_type() == torch::kFloat32) {
+    work(float());
+  } else {
+    work(simd::BFloat16());
+  }
+}
+
+/// work(first row, rows) on all threads.
 template <class Work>
 void for_rows(const torch::Tensor& x, const Work& work) {
-  parallel_for(x.size(0) * x.size(1), [&](int64_t begin, int64_t end) {
-    if (x.scalar_type() == torch::kFloat32) {
-      work(begin, end - begin, float());
-    } else {
-      work(begin, end - begin, simd::BFloat16());
-    }
-  });
+  parallel_for(x.size(0) * x.size(1),
+               [&](int64_t begin, int64_t end) { work(begin, end - begin); });
 }
 
 template <class T>
@@ -38,18 +44,36 @@ T* row(const torch::Tensor& x, int64_t index) {
 
 /// softmax(scale x) over the last dimension, in place.
 void softmax_(const torch::Tensor& x, double scale) {
-  for_rows(x, [&](int64_t first, int64_t rows, auto zero) {
+  const auto factor = static_cast<float>(scale);
+  dispatch(x, [&](auto zero) {
     using T = decltype(zero);
-    std::vector<float> scratch(static_cast<size_t>(x.size(2) + simd::kWidth));
-    softmax_rows(row<T>(x, first), rows, x.size(2), static_cast<float>(scale), scratch.data());
+    if (x.is_cuda()) {
+      const cuda::DeviceWork work(x.device());
+      cuda::softmax_rows(row<T>(x, 0), x.size(0) * x.size(1), x.size(2), factor, work.stream());
+      return;
+    }
+    for_rows(x, [&](int64_t first, int64_t rows) {
+      std::vector<float> scratch(static_cast<size_t>(x.size(2) + simd::kWidth));
+      softmax_rows(row<T>(x, first), rows, x.size(2), factor, scratch.data());
+    });
   });
 }
 
 void softmax_backward_(const torch::Tensor& weights, const torch::Tensor& gradient, double scale) {
-  for_rows(gradient, [&](int64_t first, int64_t rows, auto zero) {
+  const auto factor = static_cast<float>(scale);
+  dispatch(gradient, [&](auto zero) {
     using T = decltype(zero);
-    softmax_rows_backward(row<T>(weights, first), row<T>(gradient, first), rows, gradient.size(2),
-                          static_cast<float>(scale));
+    const int64_t length = gradient.size(2);
+    if (gradient.is_cuda()) {
+      const cuda::DeviceWork work(gradient.device());
+      cuda::softmax_rows_backward<T>(row<T>(weights, 0), row<T>(gradient, 0),
+                                     gradient.size(0) * gradient.size(1), length, factor,
+                                     work.stream());
+      return;
+    }
+    for_rows(gradient, [&](int64_t first, int64_t rows) {
+      softmax_rows_backward(row<T>(weights, first), row<T>(gradient, first), rows, length, factor);
+    });
   });
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cuda/device_work.h"
 #include "kernels/dropout_loops.h"
 #include "kernels/fusion.h"
 #include "kernels/parallel.h"
@@ -18,19 +19,26 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 template <class T>
-void drop_all(const torch::Tensor& x, const torch::Tensor& y, int64_t seed, double p) {
+void drop_all(const torch::Tensor& x, const torch::Tensor& y, const torch::Tensor& seed, double p) {
   const auto threshold = static_cast<uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1));
   const auto scale = static_cast<float>(1 / (1 - p));
+  const auto* from = static_cast<const T*>(x.data_ptr());
+  auto* to = static_cast<T*>(y.data_ptr());
+  if (x.is_cuda()) {
+    const cuda::DeviceWork work(x.device());
+    cuda::drop(from, to, x.numel(), seed.data_ptr<int64_t>(), threshold, scale, work.stream());
+    return;
+  }
+  const auto key = static_cast<uint64_t>(seed.item<int64_t>());
   parallel_for(x.numel(), [&](int64_t begin, int64_t end) {
-    drop(static_cast<const T*>(x.data_ptr()), static_cast<T*>(y.data_ptr()), begin, end,
-         static_cast<uint64_t>(seed), threshold, scale);
+    drop(from, to, begin, end, key, threshold, scale);
   });
 }
 
 /// Linear in x: the gradient is the same map, and so are those of higher order.
 struct Drop final : torch::autograd::Function<Drop> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, int64_t seed,
-                               double p) {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& seed, double p) {
     context->saved_data["seed"] = seed;
     context->saved_data["p"] = p;
     context->saved_data["channels_last"] = !x.is_contiguous();
@@ -44,7 +52,7 @@ struct Drop final : torch::autograd::Function<Drop> {
     const auto format = context->saved_data["channels_last"].toBool()
                             ? at::MemoryFormat::ChannelsLast
                             : at::MemoryFormat::Contiguous;
-    return {Drop::apply(gradients[0].contiguous(format), context->saved_data["seed"].toInt(),
+    return {Drop::apply(gradients[0].contiguous(format), context->saved_data["seed"].toTensor(),
                         context->saved_data["p"].toDouble()),
             {},
             {}};
@@ -60,8 +68,10 @@ torch::Tensor dropout(const torch::Tensor& x, double p, at::Generator& rng) {
     const auto mask = torch::empty(x.sizes(), x.options()).bernoulli_(1 - p, rng);
     return (x * mask) / (1 - p);
   }
-  const auto seed = torch::randint(std::numeric_limits<int64_t>::max(), {1}, rng, torch::kInt64);
-  return Drop::apply(x, seed.item<int64_t>(), p);
+  // On the device: no seed is waited for, and work that is recorded and replayed draws anew.
+  const auto seed = torch::randint(std::numeric_limits<int64_t>::max(), {1}, rng,
+                                   torch::TensorOptions(torch::kInt64).device(x.device()));
+  return Drop::apply(x, seed, p);
 }
 
 }  // namespace halcyon

@@ -2,13 +2,19 @@
 
 #include <torch/torch.h>
 
+#include "kernels/cuda/launch.h"
+
 namespace halcyon {
+
+static bool has_kernels(torch::Device device) {
+  return device.is_cpu() || (device.is_cuda() && cuda::built());
+}
 
 bool fusable(std::initializer_list<torch::Tensor> inputs) {
   for (const auto& input : inputs) {
     if (!input.defined()) continue;
     const auto type = input.scalar_type();
-    if (!input.device().is_cpu() || !input.has_storage()) return false;
+    if (!has_kernels(input.device()) || !input.has_storage()) return false;
     if (type != torch::kFloat32 && type != torch::kBFloat16) return false;
     if (input._fw_grad(/*level=*/0).defined()) return false;
   }

@@ -9,7 +9,8 @@
 namespace halcyon {
 
 /// Whether an operator written for first derivatives may take these: real numbers of 16 or 32
-/// bits on the CPU, and no tangents of forward-mode differentiation.
+/// bits on the CPU, or on a GPU in a build with CUDA, and no tangents of forward-mode
+/// differentiation.
 bool fusable(std::initializer_list<torch::Tensor> inputs);
 
 /// Whether a backward pass that was handed `gradient` is to be differentiated itself.

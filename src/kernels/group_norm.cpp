@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "kernels/cuda/device_work.h"
 #include "kernels/fusion.h"
 #include "kernels/group_norm_loops.h"
 #include "kernels/parallel.h"
@@ -23,28 +24,38 @@ T* data(const torch::Tensor& t) {
   return present(t) ? static_cast<T*>(t.data_ptr()) : nullptr;
 }
 
-/// [B, C, H, W] tensors and [B, C] tables of one call, and how to find an image among them.
+/// The first image of a batch: [B, C, H, W] tensors and [B, C] tables.
+template <class T>
+GroupNormImage<T> first_image(const torch::Tensor& x, const variable_list& tables,
+                              const GroupNormTask& task, const torch::Tensor& mean,
+                              const torch::Tensor& rstd) {
+  GroupNormImage<T> image = {};
+  image.pixels = x.size(2) * x.size(3);
+  image.channels = x.size(1);
+  image.group_size = x.size(1) / task.groups;
+  image.eps = task.eps;
+  image.activate = task.activate;
+  image.x = data<T>(x);
+  image.weight = data<float>(tables[0]);
+  image.bias = data<float>(tables[1]);
+  image.add = data<float>(tables[2]);
+  image.scale = data<float>(tables[3]);
+  image.shift = data<float>(tables[4]);
+  image.mean = data<float>(mean);
+  image.rstd = data<float>(rstd);
+  return image;
+}
+
+/// How to find the images of a batch, and parts of them, from the first.
 template <class T>
 class Batch {
  public:
-  Batch(const torch::Tensor& x, const variable_list& tables, const GroupNormTask& task,
-        const torch::Tensor& mean, const torch::Tensor& rstd)
-      : channels_(x.size(1)), step_(x.size(1) * x.size(2) * x.size(3)), groups_(task.groups) {
-    image_ = {};
-    image_.pixels = x.size(2) * x.size(3);
-    image_.channels = channels_;
-    image_.group_size = channels_ / task.groups;
-    image_.eps = task.eps;
-    image_.activate = task.activate;
-    image_.x = data<T>(x);
-    image_.weight = data<float>(tables[0]);
-    image_.bias = data<float>(tables[1]);
-    image_.add = data<float>(tables[2]);
-    image_.scale = data<float>(tables[3]);
-    image_.shift = data<float>(tables[4]);
-    image_.mean = data<float>(mean);
-    image_.rstd = data<float>(rstd);
-    split(x.size(0));
+  Batch(const GroupNormImage<T>& first, int64_t images)
+      : image_(first),
+        channels_(first.channels),
+        step_(first.channels * first.pixels),
+        groups_(first.channels / first.group_size) {
+    split(images);
   }
 
   /// work(image, offset of its pixels, offset of its tables) for every part, on all threads.
@@ -93,6 +104,11 @@ class Batch {
   int64_t count_ = 0;
 };
 
+template <class T>
+cuda::GroupNormBatch<T> batch_of(const GroupNormImage<T>& first, const torch::Tensor& x) {
+  return {first, x.size(0), cuda::group_norm_chunk(first.channels, first.group_size)};
+}
+
 template <class Work>
 void dispatch(const torch::Tensor& x, const Work& work) {
   if (x.scalar_type() == torch::kFloat32) {
@@ -100,6 +116,19 @@ void dispatch(const torch::Tensor& x, const Work& work) {
   } else {
     work(simd::BFloat16());
   }
+}
+
+/// x in the memory order, and at an address, that the kernels want.
+torch::Tensor ordered(const torch::Tensor& x) {
+  const auto y = x.contiguous(at::MemoryFormat::ChannelsLast);
+  return y.is_cuda() && !cuda::is_aligned(y) ? y.clone() : y;
+}
+
+/// Whether the fused kernels take x in so many groups.
+bool fits(const torch::Tensor& x, int64_t groups) {
+  if (x.numel() == 0 || x.size(1) % kGroupNormChannels != 0 || x.size(1) % groups != 0)
+    return false;
+  return !x.is_cuda() || cuda::group_norm_chunk(x.size(1), x.size(1) / groups) > 0;
 }
 
 torch::Tensor composed(const variable_list& in, const GroupNormTask& task) {
@@ -128,12 +157,18 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
                                const torch::Tensor& shift, int64_t groups, double eps,
                                bool activate) {
     const GroupNormTask task = {groups, eps, activate};
-    const auto mean = torch::empty({x.size(0), groups}, torch::kFloat32);
+    const auto mean = torch::empty({x.size(0), groups}, weight.options());
     const auto rstd = torch::empty_like(mean);
     auto y = torch::empty_like(x);
     dispatch(x, [&](auto zero) {
       using T = decltype(zero);
-      Batch<T>(x, {weight, bias, add, scale, shift}, task, mean, rstd)
+      const auto first = first_image<T>(x, {weight, bias, add, scale, shift}, task, mean, rstd);
+      if (x.is_cuda()) {
+        const cuda::DeviceWork work(x.device());
+        cuda::group_norm_forward(batch_of(first, x), data<T>(y), work.stream());
+        return;
+      }
+      Batch<T>(first, x.size(0))
           .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t) {
             group_norm_forward(image, data<T>(y) + pixels);
           });
@@ -172,16 +207,22 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
                                       const torch::Tensor& rstd, const GroupNormTask& task,
                                       const torch::Tensor& gradient, const torch::Tensor& passed) {
     const auto& x = in[0];
-    const auto dy = gradient.contiguous(at::MemoryFormat::ChannelsLast);
-    const auto extra =
-        passed.defined() ? passed.contiguous(at::MemoryFormat::ChannelsLast) : torch::empty({0});
+    const auto dy = ordered(gradient);
+    const auto extra = passed.defined() ? ordered(passed) : torch::empty({0});
     const auto dx = torch::empty_like(x);
-    const auto sums = torch::empty({3, x.size(0), x.size(1)}, torch::kFloat32);
+    const auto sums = torch::empty({3, x.size(0), x.size(1)}, mean.options());
     dispatch(x, [&](auto zero) {
       using T = decltype(zero);
       float* base = sums.data_ptr<float>();
       const int64_t size = x.size(0) * x.size(1);
-      Batch<T>(x, {in[1], in[2], in[3], in[4], in[5]}, task, mean, rstd)
+      const auto first = first_image<T>(x, {in[1], in[2], in[3], in[4], in[5]}, task, mean, rstd);
+      if (x.is_cuda()) {
+        const cuda::DeviceWork work(x.device());
+        cuda::group_norm_backward<T>(batch_of(first, x), data<T>(dy), data<T>(extra), data<T>(dx),
+                                     {base, base + size, base + 2 * size}, work.stream());
+        return;
+      }
+      Batch<T>(first, x.size(0))
           .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t tables) {
             float* at = base + tables;
             const T* more = present(extra) ? data<T>(extra) + pixels : nullptr;
@@ -229,13 +270,12 @@ NormBranch group_norm_branch(const torch::Tensor& x, const torch::Tensor& weight
     return !t.defined() || t.scalar_type() == torch::kFloat32;
   };
   if (!single(weight) || !single(bias) || !single(add) || !single(scale) || !single(shift) ||
-      x.size(1) % kGroupNormChannels != 0 || x.size(1) % task.groups != 0 || x.numel() == 0 ||
-      !fusable({x, weight, bias, add, scale, shift})) {
+      !fits(x, task.groups) || !fusable({x, weight, bias, add, scale, shift})) {
     return {group_norm_composed(x, weight, bias, task, modulation), x};
   }
-  const auto both = FusedGroupNorm::apply(
-      x.contiguous(at::MemoryFormat::ChannelsLast), weight.contiguous(), bias.contiguous(),
-      table(add, x), table(scale, x), table(shift, x), task.groups, task.eps, task.activate);
+  const auto both =
+      FusedGroupNorm::apply(ordered(x), weight.contiguous(), bias.contiguous(), table(add, x),
+                            table(scale, x), table(shift, x), task.groups, task.eps, task.activate);
   return {both[0], both[1]};
 }
 

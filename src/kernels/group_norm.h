@@ -22,10 +22,10 @@ struct Modulation {
 ///     y = act(norm(x + add) (1 + scale) + shift),  act = SiLU or the identity
 ///
 /// x: [B, C, H, W]; weight, bias: [C].  Statistics and arithmetic are float32 for x in float32 or
-/// bfloat16 and float64 for float64; the result is typed as x.  On the CPU with a multiple of 32
-/// channels in a whole number of groups it is one pass over each image forward and one backward, in
-/// channels-last memory; everywhere else, and for second and forward-mode derivatives, it is
-/// group_norm_composed().
+/// bfloat16 and float64 for float64; the result is typed as x.  With a multiple of 32 channels in a
+/// whole number of groups it is one pass over each image forward and one backward, in
+/// channels-last memory, on the CPU and, in a build with CUDA, on a GPU; everywhere else, and for
+/// second and forward-mode derivatives, it is group_norm_composed().
 torch::Tensor group_norm(const torch::Tensor& x, const torch::Tensor& weight,
                          const torch::Tensor& bias, const GroupNormTask& task,
                          const Modulation& modulation = {});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/element.h"
 #include "kernels/loop_types.h"
 
 /// One loop, compiled for several instruction sets; the processor's is chosen when the program
@@ -88,16 +89,6 @@ HALCYON_INLINE void store_table(float* to, const Pair& x) {
         __builtin_shufflevector(x.a, x.b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
   store(to + kWidth, __builtin_shufflevector(x.a, x.b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
                                              14, 30, 15, 31));
-}
-
-HALCYON_INLINE float load_one(const float* from) { return *from; }
-HALCYON_INLINE float load_one(const BFloat16* from) {
-  return std::bit_cast<float>(static_cast<uint32_t>(from->bits) << 16);
-}
-HALCYON_INLINE void store_one(float* to, float x) { *to = x; }
-HALCYON_INLINE void store_one(BFloat16* to, float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  to->bits = static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
 /// The first `count` of Lanes, `fill` behind.

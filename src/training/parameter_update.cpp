@@ -6,13 +6,17 @@
 #include <cmath>
 
 #include "kernels/adamw_loops.h"
+#include "kernels/cuda/device_work.h"
+#include "kernels/fusion.h"
 #include "kernels/parallel.h"
 
 namespace halcyon {
 namespace {
 
-/// Numbers a thread works on at a time: the same whatever the threads, so that sums are too.
+/// Numbers a thread of the CPU, or a block of threads of a GPU, works on at a time: the same
+/// whatever the threads, so that sums are too.
 constexpr int64_t kPiece = 1 << 15;
+constexpr int64_t kDevicePiece = 1 << 13;
 
 struct Piece {
   const FlatParameters::Slot* slot;
@@ -21,10 +25,11 @@ struct Piece {
 };
 
 std::vector<Piece> pieces_of(const FlatParameters& parameters) {
+  const int64_t most = parameters.values().is_cuda() ? kDevicePiece : kPiece;
   std::vector<Piece> pieces;
   for (const auto& slot : parameters.slots()) {
-    for (int64_t begin = 0; begin < slot.count(); begin += kPiece) {
-      pieces.push_back({&slot, begin, std::min(kPiece, slot.count() - begin)});
+    for (int64_t begin = 0; begin < slot.count(); begin += most) {
+      pieces.push_back({&slot, begin, std::min(most, slot.count() - begin)});
     }
   }
   return pieces;
@@ -64,18 +69,21 @@ bool same_order(const torch::Tensor& a, const torch::Tensor& b) {
   return true;
 }
 
-/// Whether every parameter and gradient lies in memory as its slot does, in float32 or bfloat16 on
-/// the CPU.
+/// Whether every parameter and gradient lies in memory as its slot does, in float32 or bfloat16, on
+/// the CPU or where there are kernels for it.
 bool direct(const FlatParameters& parameters) {
   const auto& values = parameters.values();
-  if (!values.device().is_cpu() || values.scalar_type() != torch::kFloat32) return false;
+  if (!fusable({values}) || values.scalar_type() != torch::kFloat32) return false;
   for (const auto& slot : parameters.slots()) {
     const auto view = slot.view(values);
     const bool copy = slot.parameter.scalar_type() == torch::kBFloat16;
     if (!copy && slot.parameter.data_ptr() != view.data_ptr()) return false;
     if (!same_order(slot.parameter, view)) return false;
     const auto gradient = gradient_of(slot, parameters);
-    if (gradient.defined() && !same_order(gradient, view)) return false;
+    if (!gradient.defined()) continue;
+    if (!same_order(gradient, view)) return false;
+    const bool aligned = cuda::is_aligned(gradient) && cuda::is_aligned(slot.parameter);
+    if (gradient.is_cuda() && !aligned) return false;
   }
   return true;
 }
@@ -108,6 +116,75 @@ AdamWStep adamw_step(const OptimizerOptions& options, double norm, const UpdateT
           .new_share = new_share.data()};
 }
 
+/// The pieces as a GPU reads them, in its memory.
+class DevicePieces {
+ public:
+  explicit DevicePieces(const FlatParameters& parameters) {
+    const auto pieces = pieces_of(parameters);
+    count_ = static_cast<int64_t>(pieces.size());
+    constexpr auto kBytes = static_cast<int64_t>(sizeof(cuda::AdamWPiece));
+    const auto host =
+        torch::empty({count_ * kBytes}, torch::TensorOptions(torch::kUInt8).pinned_memory(true));
+    auto* to = reinterpret_cast<cuda::AdamWPiece*>(host.data_ptr());
+    for (const auto& piece : pieces) *to++ = on_device(piece, parameters);
+    pieces_ = host.to(parameters.values().device(), /*non_blocking=*/true);
+  }
+
+  int64_t count() const { return count_; }
+  const cuda::AdamWPiece* data() const {
+    return static_cast<const cuda::AdamWPiece*>(pieces_.data_ptr());
+  }
+
+ private:
+  static cuda::AdamWPiece on_device(const Piece& piece, const FlatParameters& parameters) {
+    const auto gradient = gradient_of(*piece.slot, parameters);
+    const auto& parameter = piece.slot->parameter;
+    const auto address = [&](const torch::Tensor& t) {
+      return static_cast<char*>(t.data_ptr()) + piece.begin * t.element_size();
+    };
+    cuda::AdamWPiece found = {};
+    found.at = piece.slot->offset + piece.begin;
+    found.count = static_cast<int32_t>(piece.count);
+    if (gradient.defined()) {
+      found.gradient = address(gradient);
+      found.half = gradient.scalar_type() == torch::kBFloat16;
+    }
+    if (parameter.scalar_type() == torch::kBFloat16) {
+      found.rounded = reinterpret_cast<simd::BFloat16*>(address(parameter));
+    }
+    return found;
+  }
+
+  int64_t count_;
+  torch::Tensor pieces_;
+};
+
+double device_gradient_norm(const FlatParameters& parameters) {
+  const auto device = parameters.values().device();
+  const cuda::DeviceWork work(device);
+  const DevicePieces pieces(parameters);
+  const auto squares =
+      torch::empty({pieces.count()}, torch::TensorOptions(torch::kFloat64).device(device));
+  cuda::sums_of_squares(pieces.data(), pieces.count(), squares.data_ptr<double>(), work.stream());
+  return squares.sum().sqrt().item<double>();
+}
+
+void update_on_device(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
+                      const AdamWStep& step) {
+  cuda::AdamWArrays arrays = {};
+  arrays.value = parameters.values().data_ptr<float>();
+  arrays.mean = optimizer.mean.data_ptr<float>();
+  arrays.square = optimizer.square.data_ptr<float>();
+  for (size_t i = 0; i < averages.size(); ++i) {
+    arrays.averages[i] = averages[i].average.data_ptr<float>();
+    arrays.new_share[i] = step.new_share[i];
+  }
+  arrays.step = step;
+  const cuda::DeviceWork work(parameters.values().device());
+  const DevicePieces pieces(parameters);
+  cuda::adamw_update(pieces.data(), pieces.count(), arrays, work.stream());
+}
+
 void update_in_one_pass(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
                         const OptimizerOptions& options, double norm, const UpdateTime& time) {
   std::vector<float> new_share;
@@ -117,6 +194,10 @@ void update_in_one_pass(FlatParameters& parameters, AdamW& optimizer, std::vecto
     average_data.push_back(ema.average.data_ptr<float>());
   }
   const auto step = adamw_step(options, norm, time, new_share);
+  if (parameters.values().is_cuda()) {
+    update_on_device(parameters, optimizer, averages, step);
+    return;
+  }
   float* value = parameters.values().data_ptr<float>();
   float* mean = optimizer.mean.data_ptr<float>();
   float* square = optimizer.square.data_ptr<float>();
@@ -140,6 +221,7 @@ void update_in_one_pass(FlatParameters& parameters, AdamW& optimizer, std::vecto
 
 double gradient_norm(const FlatParameters& parameters) {
   if (!direct(parameters)) return flat_gradient(parameters).norm().item<double>();
+  if (parameters.values().is_cuda()) return device_gradient_norm(parameters);
   std::vector<double> squares(pieces_of(parameters).size());
   for_each_piece(parameters, [&](const auto* gradient, const Piece& piece, int64_t i) {
     squares[static_cast<size_t>(i)] = sum_of_squares(gradient, piece.count);
@@ -153,7 +235,9 @@ void update_parameters(FlatParameters& parameters, AdamW& optimizer, std::vector
                        const OptimizerOptions& options, double norm, const UpdateTime& time) {
   RECORD_FUNCTION("halcyon::update_parameters", std::vector<c10::IValue>());
   const torch::NoGradGuard no_grad;
-  if (direct(parameters)) {
+  const bool fits = !parameters.values().is_cuda() ||
+                    static_cast<int64_t>(averages.size()) <= cuda::kMostAverages;
+  if (fits && direct(parameters)) {
     update_in_one_pass(parameters, optimizer, averages, options, norm, time);
     return;
   }

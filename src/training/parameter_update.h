@@ -20,8 +20,9 @@ struct UpdateTime {
 };
 
 /// Clips the gradient, of the norm given, and takes a step of AdamW; the averages and the module's
-/// copies follow.  On the CPU in float32 it is one pass over memory; else it is clip_gradient(),
-/// AdamW::update() and Ema::update() one after the other, which say what is computed.
+/// copies follow.  In float32 it is one pass over memory, on the CPU and, in a build with CUDA, on
+/// a GPU; else it is clip_gradient(), AdamW::update() and Ema::update() one after the other, which
+/// say what is computed.
 void update_parameters(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
                        const OptimizerOptions& options, double norm, const UpdateTime& time);
 

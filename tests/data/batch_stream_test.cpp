@@ -85,6 +85,25 @@ TEST_CASE("batches are in model units and flips mirror about half of the images"
   CHECK(std::abs(flipped - 200) <= 40);  // 4 standard deviations of Binomial(400, 1/2)
 }
 
+TEST_CASE("batches of images that lie on the device are bitwise those made on the host",
+          "[data][property]") {
+  const auto device = GENERATE(torch::kCPU, torch::kCUDA);
+  if (device == torch::kCUDA && !torch::cuda::is_available()) return;
+  const bool flip = GENERATE(false, true), pixels = GENERATE(false, true);
+  auto set = numbered(11);
+  set.images = torch::randint(256, {11, 3, 5, 4}, torch::kUInt8);
+  if (!pixels) set.images = torch::randn({11, 3, 5, 4});
+  BatchStream host(set, 4, flip, /*seed=*/2, /*first_batch=*/3);
+  BatchStream resident(set, 4, flip, /*seed=*/2, /*first_batch=*/3, device, Residence::device);
+  for (int64_t k = 0; k < 9; ++k) {
+    const auto expected = host.next();
+    const auto batch = resident.next();
+    CHECK(batch.x0.device().type() == device);
+    CHECK(torch::equal(batch.x0.cpu(), expected.x0));
+    CHECK(torch::equal(batch.label.cpu(), expected.label));
+  }
+}
+
 TEST_CASE("float sets pass through a stream unchanged and without labels", "[data]") {
   ImageSet set;
   set.images = 5 * torch::randn({4, 1, 1, 2}, torch::kFloat64);

@@ -3,73 +3,16 @@
 #include <torch/torch.h>
 
 #include "kernels/fusion.h"
+#include "tests/kernels/group_norm_cases.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"
 
 using namespace halcyon;
 using namespace halcyon::testing;
 
-namespace {
-
-struct Case {
-  int64_t batch, channels, groups, height, width;
-  bool activate, add, scale_shift;
-};
-
-// Leaves of one call: x, weight, bias, add, scale, shift; what a case has not is undefined.
-std::vector<torch::Tensor> leaves(const Case& c) {
-  const auto normal = [](std::vector<int64_t> shape) {
-    return torch::randn(shape, torch::kFloat64);
-  };
-  std::vector<torch::Tensor> t = {
-      3 + 2 * normal({c.batch, c.channels, c.height, c.width}),
-      1 + 0.3 * normal({c.channels}),
-      normal({c.channels}),
-      c.add ? normal({c.batch, c.channels}) : torch::Tensor(),
-      c.scale_shift ? 0.5 * normal({c.batch, c.channels}) : torch::Tensor(),
-      c.scale_shift ? normal({c.batch, c.channels}) : torch::Tensor()};
-  return t;
-}
-
-std::vector<torch::Tensor> as(const std::vector<torch::Tensor>& t, at::ScalarType image,
-                              at::ScalarType table) {
-  std::vector<torch::Tensor> out;
-  for (size_t i = 0; i < t.size(); ++i) {
-    out.push_back(t[i].defined() ? t[i].to(i == 0 ? image : table).clone().requires_grad_(true)
-                                 : t[i]);
-  }
-  return out;
-}
-
-using Norm = decltype(&group_norm);
-
-torch::Tensor call(Norm norm, const std::vector<torch::Tensor>& t, const Case& c) {
-  return norm(t[0], t[1], t[2], {c.groups, 1e-6, c.activate}, {t[3], t[4], t[5]});
-}
-
-// y, then the gradients of sum(y probe) by every leaf.
-std::vector<torch::Tensor> values(Norm norm, const std::vector<torch::Tensor>& t, const Case& c,
-                                  const torch::Tensor& probe) {
-  const auto y = call(norm, t, c);
-  std::vector<torch::Tensor> defined;
-  for (const auto& leaf : t) {
-    if (leaf.defined()) defined.push_back(leaf);
-  }
-  auto all = torch::autograd::grad({y}, defined, {probe.to(y.scalar_type())});
-  all.insert(all.begin(), y.detach());
-  return all;
-}
-
-const std::vector<Case> kCases = {
-    {3, 32, 8, 5, 7, true, true, false}, {1, 64, 32, 4, 4, true, false, true},
-    {2, 96, 2, 3, 3, false, true, true}, {5, 128, 32, 8, 8, true, false, false},
-    {4, 32, 2, 1, 1, true, true, false}, {1, 256, 32, 2, 2, false, false, false}};
-
-}  // namespace
-
 TEST_CASE("the fused group norm and its gradients are those of float64", "[kernels]") {
   torch::manual_seed(0);
-  for (const auto& c : kCases) {
+  for (const auto& c : kGroupNormCases) {
     CAPTURE(c.batch, c.channels, c.groups, c.activate, c.add, c.scale_shift);
     const auto exact = leaves(c);
     const auto probe = torch::randn(exact[0].sizes(), torch::kFloat64);
@@ -86,7 +29,7 @@ TEST_CASE("the fused group norm and its gradients are those of float64", "[kerne
 
 TEST_CASE("the fused group norm of bfloat16 rounds its input and output only", "[kernels]") {
   torch::manual_seed(1);
-  for (const auto& c : kCases) {
+  for (const auto& c : kGroupNormCases) {
     CAPTURE(c.batch, c.channels, c.groups, c.activate, c.add, c.scale_shift);
     auto exact = leaves(c);
     exact[0] = exact[0].to(torch::kBFloat16).to(torch::kFloat64);
@@ -114,7 +57,7 @@ TEST_CASE("a large mean costs the fused group norm no digits of the spread", "[k
 
 TEST_CASE("second derivatives of the fused group norm are those of the composed one", "[kernels]") {
   torch::manual_seed(3);
-  const Case c = kCases[0];
+  const GroupNormCase c = kGroupNormCases[0];
   const auto exact = leaves(c);
   const auto probe = torch::randn(exact[0].sizes(), torch::kFloat64);
   const auto curvature = [&](Norm norm, at::ScalarType type) {
@@ -131,7 +74,7 @@ TEST_CASE("second derivatives of the fused group norm are those of the composed 
 
 TEST_CASE("what goes past the fused group norm adds its gradient", "[kernels]") {
   torch::manual_seed(6);
-  const Case c = kCases[1];
+  const GroupNormCase c = kGroupNormCases[1];
   const auto exact = leaves(c);
   const auto probe = torch::randn(exact[0].sizes(), torch::kFloat64);
   const auto gradient = [&](at::ScalarType type, bool graph) {
@@ -151,7 +94,7 @@ TEST_CASE("what goes past the fused group norm adds its gradient", "[kernels]") 
 
 TEST_CASE("a tangent passes the group norm", "[kernels]") {
   torch::manual_seed(4);
-  const Case c = kCases[0];
+  const GroupNormCase c = kGroupNormCases[0];
   const auto exact = as(leaves(c), torch::kFloat32, torch::kFloat32);
   const auto tangent = torch::randn_like(exact[0]);
   torch::NoGradGuard no_grad;
