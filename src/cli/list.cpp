@@ -6,6 +6,7 @@
 #include "cli/bench_job.h"
 #include "cli/command_line.h"
 #include "cli/fisher_job.h"
+#include "cli/metric_job.h"
 #include "core/preconditioning.h"
 #include "core/registry.h"
 #include "data/registry.h"
@@ -80,6 +81,7 @@ const std::vector<Catalogue>& catalogues() {
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},
       {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
+      {"metrics", "of samples, halcyon evaluate --metrics", [] { print_rows(metric_registry()); }},
       {"bench", "parts of halcyon bench --only", [] { print_rows(bench_parts()); }},
   };
   return entries;
@@ -99,7 +101,7 @@ int list_command(const Arguments& arguments) {
   if (command.common.help) {
     fmt::print(
         "usage: halcyon list "
-        "[samplers|models|preconditionings|processes|grids|datasets|toys|fisher|"
+        "[samplers|models|preconditionings|processes|grids|datasets|toys|fisher|metrics|"
         "bench ...]\n{}",
         help);
     return 0;
