@@ -6,6 +6,7 @@
 #include "cli/metric_job.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
+#include "core/error.h"
 #include "data/image_set.h"
 #include "io/image_grid.h"
 #include "io/table.h"

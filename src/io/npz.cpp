@@ -29,10 +29,13 @@ using Archive = std::unique_ptr<::archive, ArchiveDeleter>;
   throw DataError(fmt::format("'{}': {}; want an .npz of NumPy", path, what));
 }
 
-void require_read(::archive* archive, int64_t status, const std::string& path) {
-  if (status >= ARCHIVE_WARN) return;
-  const char* reason = archive_error_string(archive);
-  refuse(path, reason ? reason : "no zip archive");
+std::string reason(::archive* archive) {
+  const char* text = archive_error_string(archive);
+  return text ? text : "no zip archive";
+}
+
+void require_read(::archive* archive, int status, const std::string& path) {
+  if (status < ARCHIVE_WARN) refuse(path, reason(archive));
 }
 
 /// What the entry really holds, whatever its header says.
@@ -42,7 +45,7 @@ std::string entry_bytes(::archive* archive, const std::string& path) {
     const auto before = bytes.size();
     bytes.resize(before + kBlock);
     const auto got = archive_read_data(archive, bytes.data() + before, kBlock);
-    require_read(archive, got, path);
+    if (got < 0) refuse(path, reason(archive));
     bytes.resize(before + static_cast<size_t>(got));
     if (got == 0) return bytes;
     if (bytes.size() > kMostBytes) refuse(path, "an array of more than 2^36 bytes");
@@ -73,8 +76,9 @@ TensorMap read_npz(const std::string& path) {
     std::string name = found ? found : "";
     if (!name.ends_with(".npy")) refuse(path, fmt::format("an entry '{}'", name));
     name.resize(name.size() - 4);
+    const auto bytes = entry_bytes(archive.get(), path);
     try {
-      arrays[name] = parse_npy(entry_bytes(archive.get(), path));
+      arrays[name] = parse_npy(bytes);
     } catch (const DataError& error) {
       refuse(path, fmt::format("array '{}': {}", name, error.what()));
     }

