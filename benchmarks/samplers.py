@@ -3,7 +3,7 @@
 
 Draws --count images at each budget of evaluations with each sampler's own defaults, and with
 --grid's sampler on the Karras grid and on those that `halcyon schedule` chooses, measures their
-distance to held-out images by `halcyon compare`, and writes OUT/samplers.csv (a row a run, kept: a
+distance to as many held-out images by `halcyon evaluate`, and writes OUT/samplers.csv (a row a run, kept: a
 rerun goes on), OUT/samplers.md and OUT/samplers.png (gnuplot).
 """
 import argparse
@@ -87,14 +87,14 @@ def measure(args, table, sampler, grid, budget, steps, extra=()):
     run(args.program, "sample", "--checkpoint", args.checkpoint, "--count", args.count, "--seed", 1,
         "--sampler.name", sampler, "--sampler.steps", steps, "--out", samples, *extra)
     summary = json.loads((args.out / "samples.json").read_text())
-    run(args.program, "compare", "--samples", samples, "--data.path", args.data, "--data.split",
-        "test", "--out", args.out / "compare.json")
-    distances = json.loads((args.out / "compare.json").read_text())
-    sw2, fd = distances["sliced_wasserstein"], distances["frechet_random_features"]
+    run(args.program, "evaluate", "--samples", samples, "--data.path", args.data, "--data.split",
+        "test", "--reference_count", args.count, "--metrics", "frechet,sliced", "--out", args.out)
+    distances = json.loads((args.out / "evaluation.json").read_text())["metrics"]
+    sw2, fd = distances["sliced_wasserstein"], distances["frechet"]
     table.add({"sampler": sampler, "grid": grid, "budget": budget, "steps": steps,
                "nfe": summary["nfe"], "seconds": f"{summary['seconds']:.3g}",
-               "sw2": f"{sw2['value']:.5f}", "sw2_se": f"{sw2['standard_error']:.5f}",
-               "fd": f"{fd['value']:.5f}", "fd_se": f"{fd['standard_error']:.5f}"})
+               "sw2": f"{sw2['value']:.5f}", "sw2_se": f"{sw2['se']:.5f}",
+               "fd": f"{fd['value']:.5f}", "fd_se": f"{fd['se']:.5f}"})
     print(f"{sampler:20} {grid:8} {summary['nfe']:>5} NFE  SW2 {sw2['value']:.4f}  "
           f"FD {fd['value']:.4f}", flush=True)
 

@@ -25,7 +25,6 @@ int interpolate_command(const Arguments& arguments);
 int restore_command(const Arguments& arguments);
 int fisher_command(const Arguments& arguments);
 int evaluate_command(const Arguments& arguments);
-int compare_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int calibrate_command(const Arguments& arguments);
 int schedule_command(const Arguments& arguments);

@@ -5,9 +5,11 @@
 #include <chrono>
 
 #include "cli/data_loading.h"
+#include "cli/evaluate_options.h"
+#include "cli/evaluate_samples.h"
+#include "cli/evaluation_data.h"
 #include "cli/likelihood.h"
 #include "cli/machine.h"
-#include "cli/model_use.h"
 #include "cli/progress.h"
 #include "config/text_value.h"
 #include "core/error.h"
@@ -18,66 +20,10 @@
 namespace halcyon {
 namespace {
 
-enum class Likelihood { it, ode };
-
-inline constexpr std::array<std::pair<Likelihood, const char*>, 2> enum_names(Likelihood) {
-  return {{{Likelihood::it, "it"}, {Likelihood::ode, "ode"}}};
-}
-
-enum class Prior { gaussian, noise };
-
-inline constexpr std::array<std::pair<Prior, const char*>, 2> enum_names(Prior) {
-  return {{{Prior::gaussian, "gaussian"}, {Prior::noise, "noise"}}};
-}
-
-struct EvaluateCommand {
-  CommonOptions common;
-  ModelUse use = {.out = "evaluation"};
-  Likelihood likelihood = Likelihood::it;
-  int64_t images = 1024;
-  int64_t batch = 64;
-  double sigma_min = 0;
-  double sigma_max = 0;
-  Dequantization dequantization = Dequantization::uniform;
-  Prior prior = Prior::gaussian;
-  int64_t class_levels = 16;
-  InformationOptions information;
-  OdeOptions ode;
-  MachineOptions machine;
-  DataOptions data;
-
-  template <class Self, class Field>
-  static void fields(Self& self, Field&& field) {
-    CommonOptions::fields(self.common, field);
-    ModelUse::fields(self.use, field,
-                     "chooses images, noise and probes: equal for models to be compared",
-                     "folder for likelihood.json and fisher_integrals.csv");
-    field(self.likelihood, "likelihood",
-          "it: information-theoretic upper bound; ode: probability-flow ODE");
-    field(self.images, "images", "images to evaluate, >= 2");
-    field(self.batch, "batch", "images evaluated at once, > 0");
-    field(self.sigma_min, "sigma_min", "lowest noise level; raised to the model's lowest");
-    field(self.sigma_max, "sigma_max", "highest noise level; 0: the model's, which also limits it");
-    field(self.dequantization, "dequantization",
-          "noise on 8-bit pixels: uniform over their bins, or none; toys get none");
-    field(self.prior, "prior",
-          "law of images at sigma_max (ode): gaussian, of the data's covariance, or noise alone");
-    field(self.class_levels, "class_levels",
-          "noise levels of the class information (it, class-conditional models), >= 2");
-  }
-  template <class Self, class Section>
-  static void sections(Self& self, Section&& section) {
-    section("it", self.information);
-    section("ode", self.ode);
-    section("run", self.machine);
-    section("data", self.data);
-  }
-};
-
-constexpr const char* kUsage =
-    "halcyon evaluate --checkpoint RUN_OR_FILE [--likelihood it|ode] [--key value ...]";
-
 void check_options(const EvaluateCommand& command) {
+  if (!command.metrics.empty() || !command.reference.empty()) {
+    throw ConfigError("--metrics, --reference: count only with samples; want --samples or --draw");
+  }
   require_option(command.images >= 2, "--images", "a whole number >= 2", command.images);
   require_option(command.batch > 0, "--batch", "a whole number > 0", command.batch);
   require_option(command.class_levels >= 2, "--class_levels", "a whole number >= 2",
@@ -134,17 +80,13 @@ void measure(const EvaluateCommand& command, const Model& model,
   add_exact(report, x0);
 }
 
-}  // namespace
-
-int evaluate_command(const Arguments& arguments) {
-  EvaluateCommand command;
-  if (!parse_command_line(kUsage, command, arguments)) return 0;
+int evaluate_likelihood(EvaluateCommand command, const Arguments& arguments) {
   check_options(command);
   const auto device = set_up_machine(command.machine);
   const auto& out = command.use.out;
   const auto model =
       load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
-  command.data = data_options(kUsage, EvaluateCommand(), arguments, model);
+  command.data = data_options(kEvaluateUsage, EvaluateCommand(), arguments, model);
   const auto data = load_measured(command.data, names_key(arguments, "data.split"), model);
   if (data.set.images.size(0) < 2) throw DataError("evaluate: want at least 2 images, got 1");
   if (data.set.images.is_floating_point()) command.dequantization = Dequantization::none;
@@ -163,6 +105,15 @@ int evaluate_command(const Arguments& arguments) {
   fmt::print("{}{}/likelihood.json, {}/fisher_integrals.csv ({})\n", likelihood_text(report), out,
              out, duration_text(report.seconds));
   return 0;
+}
+
+}  // namespace
+
+int evaluate_command(const Arguments& arguments) {
+  EvaluateCommand command;
+  if (!parse_command_line(kEvaluateUsage, command, arguments)) return 0;
+  return command.measures_samples() ? evaluate_samples(command, arguments)
+                                    : evaluate_likelihood(command, arguments);
 }
 
 }  // namespace halcyon

@@ -6,6 +6,7 @@
 #include "cli/bench_job.h"
 #include "cli/command_line.h"
 #include "cli/fisher_job.h"
+#include "cli/metric_job.h"
 #include "cli/restore_method.h"
 #include "cli/restore_task.h"
 #include "core/preconditioning.h"
@@ -84,6 +85,7 @@ const std::vector<Catalogue>& catalogues() {
       {"tasks", "halcyon restore --task", [] { print_rows(restore_tasks()); }},
       {"methods", "halcyon restore --method", [] { print_rows(restore_methods()); }},
       {"fisher", "parts of halcyon fisher --only", [] { print_rows(fisher_parts()); }},
+      {"metrics", "of samples, halcyon evaluate --metrics", [] { print_rows(metric_registry()); }},
       {"bench", "parts of halcyon bench --only", [] { print_rows(bench_parts()); }},
   };
   return entries;

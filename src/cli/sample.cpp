@@ -165,7 +165,11 @@ int sample_command(const Arguments& arguments) {
                           arguments)) {
     return 0;
   }
-  check_options(command, names_key(arguments, "count"));
+  return sample_images(command, names_key(arguments, "count"));
+}
+
+int sample_images(SampleCommand command, bool count_is_named) {
+  check_options(command, count_is_named);
   const auto device = set_up_machine(command.machine);
   const auto steered = prepare(command, device);
   const auto& shape = steered->model.shape;

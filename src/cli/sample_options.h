@@ -88,4 +88,8 @@ struct Steered {
   int64_t second_evaluations() { return guidance ? guidance->denoiser().second_evaluations() : 0; }
 };
 
+/// All of `halcyon sample` once its command line is read: returns the exit code, 0 or that of the
+/// signal that stopped it.
+int sample_images(SampleCommand command, bool count_is_named);
+
 }  // namespace halcyon

@@ -28,7 +28,7 @@ struct DataOptions {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     field(self.path, "path",
-          "folder of images, IDX or CIFAR-10 files or a folder of them, or toy:NAME");
+          "folder or zip of images, IDX or CIFAR-10 files or a folder of them, or toy:NAME");
     field(self.split, "split",
           "part of a set that has parts: train, test or all; to measure, the test part if none is "
           "named");

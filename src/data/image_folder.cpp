@@ -1,7 +1,6 @@
 #include "data/image_folder.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,23 +9,13 @@
 
 #include "core/error.h"
 #include "data/image_decoding.h"
-#include "data/image_fitting.h"
+#include "data/image_files.h"
 #include "data/index_loop.h"
 
 namespace halcyon {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kWanted = "wanted .png, .jpg, .jpeg, .bmp, .webp, .tif or .tiff";
-
-bool named_like_image(const fs::path& path) {
-  static const std::set<std::string> extensions = {".png",  ".jpg", ".jpeg", ".bmp",
-                                                   ".webp", ".tif", ".tiff"};
-  auto extension = path.extension().string();
-  for (auto& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return extensions.count(extension) > 0;
-}
 
 /// At most `most` bytes from the start of a file.
 std::vector<unsigned char> read_bytes(const fs::path& path, uintmax_t most = UINTMAX_MAX) {
@@ -75,7 +64,7 @@ class Listing {
       ++skipped;
     } else if (type == fs::file_type::directory) {
       add_folder(entry, prefix + name + "/");
-    } else if (file && named_like_image(entry)) {
+    } else if (file && named_like_image(entry.string())) {
       names.push_back(prefix + name);
     } else {
       ++skipped;
@@ -85,110 +74,13 @@ class Listing {
   std::set<fs::path> visited_;
 };
 
-struct Reading {
-  std::vector<std::string> names;  // of the images
-  std::vector<torch::Tensor> images;
-  std::vector<std::string> failures;  // "name (reason)"
-  size_t tried = 0;
-};
-
-/// Reads files until options.limit of them were readable.
-Reading read_images(const Listing& listing, const DataOptions& options) {
-  Reading done;
-  const size_t all = listing.names.size();
-  const size_t wanted = options.limit > 0 ? std::min<size_t>(options.limit, all) : all;
-  while (done.images.size() < wanted && done.tried < all) {
-    const size_t count = std::min(wanted - done.images.size(), all - done.tried);
-    std::vector<torch::Tensor> images(count);
-    std::vector<std::string> reasons(count);
-    for_each_index(static_cast<int64_t>(count), [&](int64_t i) {
-      try {
-        const auto bytes = read_bytes(listing.root / listing.names[done.tried + i]);
-        images[i] =
-            fit_image(decode_image(bytes, options.background), options.channels, options.size);
-      } catch (const DataError& e) {
-        reasons[i] = e.what();
-      }
-    });
-    for (size_t i = 0; i < count; ++i) {
-      const auto& name = listing.names[done.tried + i];
-      if (images[i].defined()) {
-        done.names.push_back(name);
-        done.images.push_back(images[i]);
-      } else {
-        done.failures.push_back(fmt::format("{} ({})", name, reasons[i]));
-      }
-    }
-    done.tried += count;
-  }
-  return done;
-}
-
-std::string failure_line(const Reading& reading) {
-  constexpr size_t kNamed = 5;
-  const size_t count = reading.failures.size();
-  auto line = fmt::format("{} of {} files could not be read: {}", count, reading.tried,
-                          reading.failures[0]);
-  for (size_t i = 1; i < std::min(count, kNamed); ++i) line += ", " + reading.failures[i];
-  if (count > kNamed) line += fmt::format(" and {} more", count - kNamed);
-  return line;
-}
-
-/// Releases each image once it is copied.  C is 3 if any image has colour.
-torch::Tensor stacked(Reading& reading, const std::string& path) {
-  auto shape = reading.images[0].sizes().vec();
-  for (size_t i = 1; i < reading.images.size(); ++i) {
-    const auto& image = reading.images[i];
-    if (image.size(1) != shape[1] || image.size(2) != shape[2]) {
-      throw DataError(fmt::format(
-          "data.path = '{}': found {} of {} x {} pixels but {} of {} x {}; wanted one size: set "
-          "data.size to crop and resize them",
-          path, reading.names[0], shape[2], shape[1], reading.names[i], image.size(2),
-          image.size(1)));
-    }
-    shape[0] = std::max(shape[0], image.size(0));
-  }
-  shape.insert(shape.begin(), static_cast<int64_t>(reading.images.size()));
-  const auto images = torch::empty(shape, torch::kUInt8);
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    images[i].copy_(reading.images[i]);
-    reading.images[i].reset();
-  }
-  return images;
-}
-
-std::string class_of(const std::string& name, const std::string& path) {
-  const auto slash = name.find('/');
-  if (slash != std::string::npos) return name.substr(0, slash);
-  throw DataError(
-      fmt::format("data.path = '{}': found {} in no sub-folder; wanted every image in "
-                  "the sub-folder of its class, or data.labels = false",
-                  path, name));
-}
-
-std::vector<std::string> class_names(const Listing& listing, const std::string& path) {
-  std::set<std::string> classes;
-  for (const auto& name : listing.names) classes.insert(class_of(name, path));
-  return {classes.begin(), classes.end()};
-}
-
-torch::Tensor class_labels(const Reading& reading, const std::vector<std::string>& classes,
-                           const std::string& path) {
-  std::vector<int64_t> labels;
-  for (const auto& name : reading.names) {
-    const auto found = std::lower_bound(classes.begin(), classes.end(), class_of(name, path));
-    labels.push_back(found - classes.begin());
-  }
-  return torch::tensor(labels, torch::kInt64);
-}
-
 Listing listed(const DataOptions& options) try {
   Listing listing(options.path);
   if (!listing.names.empty()) return listing;
   throw DataError(
       fmt::format("data.path = '{}': found no image file in the folder ({} other or "
                   "hidden files); {}, or IDX or CIFAR-10 files",
-                  options.path, listing.skipped, kWanted));
+                  options.path, listing.skipped, kWantedImages));
 } catch (const fs::filesystem_error& e) {
   throw DataError(
       fmt::format("data.path = '{}': {}; wanted a readable folder", options.path, e.what()));
@@ -211,21 +103,13 @@ ImageSet load_image_folder(const DataOptions& options) {
                     options.path));
   }
   const auto listing = listed(options);
-  ImageSet set;
-  if (options.labels) set.class_names = class_names(listing, options.path);
-
-  auto reading = read_images(listing, options);
-  if (!reading.failures.empty()) {
-    const auto line = failure_line(reading);
-    if (options.strict || reading.images.empty()) {
-      throw DataError(
-          fmt::format("data.path = '{}': {}; wanted readable images", options.path, line));
-    }
-    set.warnings.push_back(line);
-  }
-  if (options.labels) set.labels = class_labels(reading, set.class_names, options.path);
-  set.images = stacked(reading, options.path);
-  return set;
+  return read_image_files(
+      listing.names, options, [&](size_t first, size_t count, const auto& take) {
+        for_each_index(static_cast<int64_t>(count), [&](int64_t i) {
+          const auto index = first + static_cast<size_t>(i);
+          take(index, [&] { return read_bytes(listing.root / listing.names[index]); });
+        });
+      });
 }
 
 }  // namespace halcyon

@@ -10,6 +10,7 @@
 #include "data/idx.h"
 #include "data/image_fitting.h"
 #include "data/image_folder.h"
+#include "data/image_zip.h"
 #include "data/toy_distribution.h"
 
 namespace halcyon {
@@ -49,6 +50,8 @@ const std::vector<DataFormat>& data_format_registry() {
       {"toy", "toy:NAME, a distribution whose exact score is known", is_toy, load_toy},
       {"IDX", "a file or folder as of MNIST, gzip or plain", is_idx, load_idx},
       {"CIFAR-10 binary", "a batch file or the folder of them", is_cifar, load_cifar},
+      {"image archive", "a zip of images, as of `halcyon sample --out X.zip`", is_image_zip,
+       load_image_zip},
       {"image folder", "PNG, JPEG, BMP, WebP or TIFF, in any sub-folder; or one such file",
        is_image_folder, load_image_folder},
   };
