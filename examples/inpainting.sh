@@ -4,7 +4,7 @@
 #     inpainting.sh [CHECKPOINT] [OUT]
 #
 # Without a checkpoint it is the exact denoiser of toy:stationary, random clouds.  restored.png has a
-# row an image: truth, measurement, draws, and their mean and standard deviation.
+# column an image: truth, measurement, draws, and their mean and standard deviation.
 set -euo pipefail
 checkpoint=${1:-toy:stationary}
 out=${2:-restored}
