@@ -36,16 +36,16 @@ class Rewound {
 };
 
 struct Recomputed final : torch::autograd::Function<Recomputed> {
-  static torch::Tensor forward(AutogradContext* context,
-                               const c10::intrusive_ptr<Recipe>& recipe, at::TensorList inputs) {
+  static torch::Tensor forward(AutogradContext* context, const c10::intrusive_ptr<Recipe>& recipe,
+                               at::TensorList inputs) {
     context->save_for_backward(inputs.vec());
     context->saved_data["recipe"] = c10::IValue::make_capsule(recipe);
     return recipe->f(inputs.vec());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const auto recipe = c10::static_intrusive_pointer_cast<Recipe>(
-        context->saved_data["recipe"].toCapsule());
+    const auto recipe =
+        c10::static_intrusive_pointer_cast<Recipe>(context->saved_data["recipe"].toCapsule());
     TORCH_CHECK(!at::GradMode::is_enabled(), "recomputed features have no second derivatives");
     variable_list inputs;
     for (const auto& kept : context->get_saved_variables()) {

@@ -5,6 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
+#include "cli/data_loading.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -193,7 +194,7 @@ int denoise_command(const Arguments& arguments) {
   if (command.input.empty()) throw ConfigError("--input: want a safetensors file");
   if (command.out.empty()) throw ConfigError("--out: want a safetensors file to write");
   const auto device = set_up_machine(command.machine);
-  auto model = load_model(command.checkpoint, command.weights, -1, device);
+  auto model = load_with_warnings(command.checkpoint, command.weights, -1, device);
   if (model.network) {
     const auto precision = network_precision(model.recipe.model, command.precision, device);
     model.network->use_type(scalar_type(precision));

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/data_loading.h"
 #include "cli/evaluation_data.h"
 #include "cli/machine.h"
 #include "cli/metric_preparation.h"
@@ -46,7 +47,8 @@ void check(const EvaluateCommand& o) {
 /// What `data.path` names, or else the data that the checkpoint was trained on.
 void settle_data(EvaluateCommand& command, const Arguments& arguments, torch::Device device) {
   if (command.use.checkpoint.empty()) return;
-  const auto model = load_model(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+  const auto model =
+      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
   command.data = data_options(kEvaluateUsage, EvaluateCommand(), arguments, model);
 }
 

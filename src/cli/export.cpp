@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
+#include "cli/data_loading.h"
 #include "core/error.h"
 #include "interop/diffusers_names.h"
 #include "interop/diffusers_scheduler.h"
@@ -115,7 +116,7 @@ int export_command(const Arguments& arguments) {
     throw ConfigError(fmt::format("--to: want diffusers, got '{}'", command.to));
   }
   if (command.out.empty()) throw ConfigError("--out: want the folder to write");
-  const auto model = load_model(command.checkpoint, command.weights, -1, torch::kCPU);
+  const auto model = load_with_warnings(command.checkpoint, command.weights, -1, torch::kCPU);
   const auto pipeline = make_pipeline(model);
   write_pipeline(pipeline, command.out);
   fmt::print("{} tensors, {} weights: {}\n", pipeline.weights.tensors.size(), model.weights,

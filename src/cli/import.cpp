@@ -169,11 +169,9 @@ const std::vector<ImportEntry> kFormats = {{"diffusers", import_diffusers},
 
 int import_command(const Arguments& arguments) {
   ImportCommand command;
-  const auto help = OptionSet(command).help();
-  const auto paths = OptionSet(command).read_command_line(arguments);
-  if (command.common.help) {
-    fmt::print("usage: halcyon import --from FORMAT PATH --out CHECKPOINT [--key value ...]\n{}",
-               help);
+  Arguments paths;
+  if (!parse_command_line("halcyon import --from FORMAT PATH --out CHECKPOINT [--key value ...]",
+                          command, arguments, paths)) {
     return 0;
   }
   const auto& format = find_entry(kFormats, command.from, "--from");

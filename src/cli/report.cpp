@@ -71,7 +71,8 @@ void refresh_report(const std::string& run_folder) {
 int report_command(const Arguments& arguments) {
   ReportCommand command;
   Arguments folders;
-  if (!parse_command_line("halcyon report RUN [RUN ...] [--out FILE]", command, arguments, folders)) {
+  if (!parse_command_line("halcyon report RUN [RUN ...] [--out FILE]", command, arguments,
+                          folders)) {
     return 0;
   }
   if (folders.empty()) throw ConfigError("halcyon report: want a run directory, got none");
@@ -83,9 +84,9 @@ int report_command(const Arguments& arguments) {
     if (file.empty()) file = folders.front() + "/report.html";
     write_report(folders.front(), file);
   }
-  }
-  fmt::print("{}\n", file);
-  return 0;
+}
+fmt::print("{}\n", file);
+return 0;
 }
 
 }  // namespace halcyon

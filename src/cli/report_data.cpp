@@ -197,12 +197,12 @@ std::map<std::string, SampleDistance> sample_distances(const std::string& folder
   std::map<std::string, SampleDistance> distances;
   for (const auto& file : json_files(folder)) {
     const auto json = Json::parse(read_file(file.string()), nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("samples")) continue;
-    for (const auto& [name, entry] : json.items()) {
+    if (!json.is_object() || !json.contains("samples") || !json.contains("metrics")) continue;
+    for (const auto& [name, entry] : json["metrics"].items()) {
       const bool figure = entry.is_object() && entry.contains("value") &&
-                          entry["value"].is_number() && entry.contains("standard_error") &&
-                          entry["standard_error"].is_number();
-      if (figure) distances[name] = {entry["value"], entry["standard_error"]};
+                          entry["value"].is_number() && entry.contains("se") &&
+                          entry["se"].is_number();
+      if (figure) distances[name] = {entry["value"], entry["se"]};
     }
   }
   return distances;

@@ -36,7 +36,7 @@ struct Spectrum {
   std::vector<double> eigenvalues;  ///< from the largest
 };
 
-/// A figure of a set of samples, as `halcyon compare --out` writes it.
+/// A figure of a set of samples, as `halcyon evaluate` writes it.
 struct SampleDistance {
   double value = 0;
   double standard_error = 0;

@@ -39,7 +39,8 @@ TEST_CASE("misspelt keys and bad values are refused by name with the nearest", "
   refuses(std::string("train ") + kTinyRun + "--run.device cuda:7", {"run.device", "cuda:7"});
   refuses(std::string("train ") + kTinyRun + "--preconditioning.name epsilonn",
           {"preconditioning.name", "'epsilon'"});
-  refuses("sample --checkpoint toy:mixture --graph on --out " + dir / "late", {"--graph", "on cpu"});
+  refuses("sample --checkpoint toy:mixture --graph on --out " + dir / "late",
+          {"--graph", "on cpu"});
   refuses("list sampler", {"'sampler'", "'samplers'"});
   // Also what is only used late is refused before the first step.
   refuses(std::string("train ") + kTinyRun + "--sampler.name ddpn --run.dir " + dir / "late",
