@@ -84,9 +84,8 @@ int report_command(const Arguments& arguments) {
     if (file.empty()) file = folders.front() + "/report.html";
     write_report(folders.front(), file);
   }
-}
-fmt::print("{}\n", file);
-return 0;
+  fmt::print("{}\n", file);
+  return 0;
 }
 
 }  // namespace halcyon
