@@ -25,7 +25,7 @@ std::vector<Hyperparameter> hyperparameters(Recipe& recipe) {
     const bool number = option.type == "number" || option.type == "whole number" ||
                         option.type == "whole number >= 0";
     auto& value = result.emplace_back(option.key, text).second;
-    if (option.is_switch) {
+    if (option.bare == "true") {
       value = text == "true";
     } else if (number) {
       value = from_text<double>(text);

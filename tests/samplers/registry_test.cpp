@@ -44,12 +44,12 @@ TEST_CASE("a sampler of yours is asked for by name and a name that is taken is r
     return make_sampler(heun);
   };
   SamplerEntry entry = {"mine", "a test",     "Nobody 2000", false, 2, 2, GridSpacing::karras,
-                        8,      maker_of_heun};
+                        32,     maker_of_heun};
   const auto& first = sampler_registry().front();
   register_sampler(entry);
   REQUIRE(&first == &sampler_registry().front());
   REQUIRE(evaluations(*make_sampler({.name = "mine"}), 12) == 24);
-  REQUIRE(make_grid({.name = "mine"}, ModelRange()).size() == 9);  // its 8 steps, and 0
+  REQUIRE(make_grid({.name = "mine"}, ModelRange()).size() == 33);  // its 32 steps, and 0
 
   REQUIRE_THROWS_WITH(register_sampler(entry), Contains("a sampler 'mine' already"));
   entry.name = "heun";
