@@ -9,15 +9,15 @@ namespace halcyon {
 
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
+      norm_(options.norm_groups > 0
+                ? register_module(
+                      "norm", make_norm(options.norm_groups, options.channels, options.norm_eps))
+                : torch::nn::GroupNorm(nullptr)),
       query_(make_map("query", options.channels)),
       key_(make_map("key", options.channels)),
       value_(make_map("value", options.channels)),
       out_(make_map("out", options.channels)) {
   TORCH_CHECK(options.channels % heads_ == 0, options.channels, " channels, ", heads_, " heads");
-  if (options.norm_groups > 0) {
-    norm_ =
-        register_module("norm", make_norm(options.norm_groups, options.channels, options.norm_eps));
-  }
   torch::nn::init::zeros_(out_.linear->weight);
   torch::nn::init::zeros_(out_.linear->bias);
 }

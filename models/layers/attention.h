@@ -51,7 +51,7 @@ class Attention final : public torch::nn::Module {
   torch::Tensor join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const;
 
   int64_t heads_;
-  torch::nn::GroupNorm norm_{nullptr};
+  torch::nn::GroupNorm norm_;  // or none
   PixelMap query_, key_, value_, out_;
 };
 

@@ -242,7 +242,7 @@ TEST_CASE("what is no run is refused by name", "[cli][error]") {
   };
   refuses(dir / "absent", "absent");
   refuses(dir.string(), "config.ini");
-  refuses("", "usage");
+  refuses("", "want a run directory");
   spill(dir / "fisher_levels.csv", "step,sigma\n1\n");
   refuses(dir.string(), "fisher_levels.csv, line 2");
   spill(dir / "fisher_levels.csv", "step,sigma\n1,1\n");

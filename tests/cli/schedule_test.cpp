@@ -37,21 +37,22 @@ TEST_CASE("samples of a law are nearer to it than those of another", "[cli]") {
     const auto drawn = run_program("sample --checkpoint toy:" + toy + " --count 512 --out " +
                                    (dir / (toy + ".safetensors")));
     REQUIRE(drawn.code == 0);
-    const auto compared = run_program("compare --data.path toy:gaussian --samples " +
-                                      (dir / (toy + ".safetensors")) + " --out " + dir / "d.json");
-    INFO(compared.output);
-    REQUIRE(compared.code == 0);
-    return nlohmann::json::parse(slurp(dir / "d.json"))["sliced_wasserstein"]["value"]
-        .get<double>();
+    const auto measured =
+        run_program("evaluate --metrics sliced --data.path toy:gaussian " +
+                    ("--samples " + (dir / (toy + ".safetensors"))) + " --out " + dir / "d");
+    INFO(measured.output);
+    REQUIRE(measured.code == 0);
+    const auto json = nlohmann::json::parse(slurp(dir / "d/evaluation.json"));
+    return json["metrics"]["sliced_wasserstein"]["value"].get<double>();
   };
   CHECK(distance("gaussian") < 0.1);
-  const auto other =
-      run_program("compare --data.path toy:mixture --samples " + (dir / "gaussian.safetensors"));
+  const auto other = run_program("evaluate --data.path toy:mixture --samples " +
+                                 (dir / "gaussian.safetensors") + " --out " + dir / "other");
   CHECK(other.code == 2);
   CHECK(other.output.find("want one shape") != std::string::npos);
 }
 
-TEST_CASE("bad options of schedule and compare are refused by name", "[cli][error]") {
+TEST_CASE("bad options of schedule are refused by name", "[cli][error]") {
   const auto refused = [](const std::string& arguments, const std::string& what) {
     const auto outcome = run_program(arguments);
     INFO(outcome.output);
@@ -62,6 +63,4 @@ TEST_CASE("bad options of schedule and compare are refused by name", "[cli][erro
   refused("schedule --checkpoint toy:mixture --images 1", "--images");
   refused("schedule --checkpoint toy:mixture --sigma_min 90", "--sigma_min");
   refused("schedule --checkpoint toy:mixture --method karras", "fisher");
-  refused("compare --data.path toy:mixture", "--samples");
-  refused("compare --samples toy:mixture", "--data.path");
 }
