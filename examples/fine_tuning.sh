@@ -9,10 +9,6 @@ checkpoint=${1:-runs/own_folder}
 folder=${2:-other_clouds}
 run=${3:-runs/fine_tuned}
 
-if ! halcyon train --help | grep -q -- --training.init; then
-  echo "this halcyon has no training.init"
-  exit 77
-fi
 [[ -e $checkpoint ]] || "$(dirname "$0")/own_folder.sh"
 if [[ ! -e $folder ]]; then
   halcyon sample --checkpoint toy:stationary --sampler.steps 12 --count 256 --seed 7 --out "$folder"
