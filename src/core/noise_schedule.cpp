@@ -82,16 +82,15 @@ void check_listed(const VpScheduleOptions& options) {
   const auto wanted = options.beta == BetaSchedule::listed ? options.timesteps : 0;
   const auto found = static_cast<int64_t>(options.betas.size());
   if (found != wanted) {
-    throw ConfigError(
-        fmt::format("preconditioning.betas: want {}, got {} numbers",
-                    wanted == 0 ? "none unless preconditioning.beta = listed"
-                                : fmt::format("one for each of the {} timesteps", wanted),
-                    found));
+    throw ConfigError(fmt::format("preconditioning.betas: want {}, got {} numbers",
+                                  wanted == 0
+                                      ? "none unless preconditioning.beta = listed"
+                                      : fmt::format("one for each of the {} timesteps", wanted),
+                                  found));
   }
   for (const double beta : options.betas) {
     if (!(0 < beta && beta < 1)) {
-      throw ConfigError(
-          fmt::format("preconditioning.betas: want numbers in (0, 1), got {}", beta));
+      throw ConfigError(fmt::format("preconditioning.betas: want numbers in (0, 1), got {}", beta));
     }
   }
 }

@@ -27,7 +27,8 @@ class ScoreNetwork : public torch::nn::Module {
 
   /// From the next evaluation on, only one of `every` evaluations without gradients computes the
   /// coarse features; those between take the last ones, which change little from one noise level of
-  /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of images.
+  /// a sampler to the next (Ma, Fang and Wang 2024).  1: all do.  Call anew for each batch of
+  /// images.
   virtual void reuse_features(int64_t /*every*/) {}
 
   /// From now on, on a GPU, evaluations without gradients are recorded and replayed (CUDA graphs):
