@@ -69,7 +69,8 @@ foreach(layer IN LISTS layers)
   # Not what sources alone include: loops, and what is written in OpenCV's terms.
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/halcyon
     COMPONENT development FILES_MATCHING PATTERN "*.h"
-    PATTERN "cuda" EXCLUDE PATTERN "*_loops.h" EXCLUDE PATTERN "simd.h" EXCLUDE PATTERN "loop_types.h" EXCLUDE PATTERN "element.h" EXCLUDE
+    PATTERN "cuda" EXCLUDE PATTERN "*_loops.h" EXCLUDE PATTERN "simd.h" EXCLUDE
+    PATTERN "loop_types.h" EXCLUDE PATTERN "element.h" EXCLUDE
     PATTERN "image_planes.h" EXCLUDE PATTERN "image_fitting.h" EXCLUDE
     PATTERN "image_decoding.h" EXCLUDE)
 endforeach()
