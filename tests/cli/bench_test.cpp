@@ -206,7 +206,8 @@ TEST_CASE("the program takes as many threads as run.threads, or else OMP_NUM_THR
 
 TEST_CASE("the ceilings of the machine are what the rest is a share of", "[cli][slow]") {
   const TemporaryDirectory dir;
-  REQUIRE(run_program("bench --only ceilings,nfe --run.threads 1 --repeats 1 --batch 2 --out " +
+  REQUIRE(run_program("bench --only ceilings,nfe --run.threads 1 --repeats 1 --batch 2 "
+                      "--training.precision fp32 --out " +
                       dir / "b.json")
               .code == 0);
   const auto json = nlohmann::json::parse(slurp(dir / "b.json"));
