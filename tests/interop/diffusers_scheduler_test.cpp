@@ -150,9 +150,9 @@ TEST_CASE("trained_betas are the betas of the process", "[interop][oracle]") {
   const auto options = described(config).preconditioning;
   const auto alpha_bar = VpSchedule(options.noise.vp).alpha_bar();
   REQUIRE(alpha_bar.size() == 3);
-  REQUIRE(alpha_bar[0] == Approx(0.9).epsilon(1e-14));
-  REQUIRE(alpha_bar[1] == Approx(0.45).epsilon(1e-14));
-  REQUIRE(alpha_bar[2] == Approx(0.3375).epsilon(1e-14));
+  REQUIRE_THAT(alpha_bar[0], WithinRel(0.9, 1e-14));
+  REQUIRE_THAT(alpha_bar[1], WithinRel(0.45, 1e-14));
+  REQUIRE_THAT(alpha_bar[2], WithinRel(0.3375, 1e-14));
 }
 
 TEST_CASE("a shifted leading grid keeps its offset", "[interop][oracle]") {
@@ -160,10 +160,10 @@ TEST_CASE("a shifted leading grid keeps its offset", "[interop][oracle]") {
   const auto scheduler = described(config, 50);
   const VpSchedule schedule(scheduler.preconditioning.noise.vp);
   const auto sigmas = make_grid(scheduler.sampler, range_of(scheduler.preconditioning));
-  REQUIRE(sigmas.front() ==
-          Approx(schedule.sigma(torch::tensor(981.0, kDouble)).item<double>()).epsilon(1e-12));
-  REQUIRE(sigmas[49] ==
-          Approx(schedule.sigma(torch::tensor(1.0, kDouble)).item<double>()).epsilon(1e-12));
+  REQUIRE_THAT(sigmas.front(),
+               WithinRel(schedule.sigma(torch::tensor(981.0, kDouble)).item<double>(), 1e-12));
+  REQUIRE_THAT(sigmas[49],
+               WithinRel(schedule.sigma(torch::tensor(1.0, kDouble)).item<double>(), 1e-12));
 }
 
 TEST_CASE("schedulers that we do not have are refused by key, value and what is wanted",

@@ -64,9 +64,9 @@ struct Case {
 std::vector<double> levels(const TensorMap& golden, const VpSchedule& process) {
   const auto found = golden.find("sigmas");
   auto sigmas = found != golden.end() ? found->second : process.sigma(golden.at("timesteps"));
-  sigmas = sigmas.to(kDouble).contiguous();
-  std::vector<double> list(sigmas.data_ptr<double>(), sigmas.data_ptr<double>() + sigmas.numel());
-  if (list.back() != 0) list.push_back(0);
+  std::vector<double> list;
+  for (int64_t i = 0; i < sigmas.numel(); ++i) list.push_back(sigmas[i].item<double>());
+  if (sigmas[-1].item<double>() != 0) list.push_back(0);
   return list;
 }
 
