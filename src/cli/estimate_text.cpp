@@ -41,4 +41,13 @@ nlohmann::json to_json(const Estimate& estimate) {
   return {{"value", estimate.value}, {"se", estimate.standard_error}, {"n", estimate.count}};
 }
 
+std::optional<Estimate> estimate_of(const nlohmann::json& json) {
+  const auto has_number = [&](const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_number();
+  };
+  if (!json.is_object() || !has_number("value") || !has_number("se") || !has_number("n")) return {};
+  return Estimate{json["value"], json["se"], json["n"]};
+}
+
 }  // namespace halcyon

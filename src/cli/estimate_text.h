@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "fisher/sample_moments.h"
@@ -13,5 +14,8 @@ std::string with_error(const Estimate& estimate);
 
 /// {"value", "se", "n"}.
 nlohmann::json to_json(const Estimate& estimate);
+
+/// The inverse; nothing for any other JSON.
+std::optional<Estimate> estimate_of(const nlohmann::json& json);
 
 }  // namespace halcyon

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "cli/estimate_text.h"
 #include "cli/run_options.h"
 #include "config/options.h"
 #include "core/error.h"
@@ -193,16 +194,13 @@ std::vector<fs::path> json_files(const std::string& folder) {
 }
 
 /// Of files that tell of "samples": every entry with a value and its standard error.
-std::map<std::string, SampleDistance> sample_distances(const std::string& folder) {
-  std::map<std::string, SampleDistance> distances;
+std::map<std::string, Estimate> sample_distances(const std::string& folder) {
+  std::map<std::string, Estimate> distances;
   for (const auto& file : json_files(folder)) {
     const auto json = Json::parse(read_file(file.string()), nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("samples") || !json.contains("metrics")) continue;
     for (const auto& [name, entry] : json["metrics"].items()) {
-      const bool figure = entry.is_object() && entry.contains("value") &&
-                          entry["value"].is_number() && entry.contains("se") &&
-                          entry["se"].is_number();
-      if (figure) distances[name] = {entry["value"], entry["se"]};
+      if (const auto estimate = estimate_of(entry)) distances[name] = *estimate;
     }
   }
   return distances;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fisher/sample_moments.h"
 #include "io/table.h"
 
 namespace halcyon {
@@ -36,12 +37,6 @@ struct Spectrum {
   std::vector<double> eigenvalues;  ///< from the largest
 };
 
-/// A figure of a set of samples, as `halcyon evaluate` writes it.
-struct SampleDistance {
-  double value = 0;
-  double standard_error = 0;
-};
-
 /// What a run directory holds about its run.  What is not there is empty.
 struct ReportData {
   std::string folder;
@@ -53,11 +48,11 @@ struct ReportData {
   std::vector<LevelHistory> fisher;  ///< first the one to look at: held-out images, EMA weights
   Table integrals;                   ///< of the same images and weights, if it has them
   Table jacobian;
-  std::vector<Spectrum> spectra;                    ///< of the latest step
-  std::optional<std::vector<std::string>> alarms;   ///< none where the table was not checked
-  std::map<std::string, SampleDistance> distances;  ///< of JSON files in it or in its folders
-  std::string config;                               ///< the text of config.ini
-  std::string environment;                          ///< the text of environment.json
+  std::vector<Spectrum> spectra;                   ///< of the latest step
+  std::optional<std::vector<std::string>> alarms;  ///< none where the table was not checked
+  std::map<std::string, Estimate> distances;       ///< of JSON files in it or in its folders
+  std::string config;                              ///< the text of config.ini
+  std::string environment;                         ///< the text of environment.json
 };
 
 /// Reads a run directory, or any folder that holds fisher_levels.csv.  Files of `halcyon fisher`
