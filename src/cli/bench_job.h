@@ -60,6 +60,8 @@ class TrainingBench {
  public:
   explicit TrainingBench(const BenchJob& job);
 
+  /// From now on steps replay a recorded gradient, or do not.
+  void record(bool on);
   void step();
   /// Gives every parameter a gradient, for update().
   void draw_gradients();
@@ -74,6 +76,7 @@ class TrainingBench {
   TrainingState state_;
   TrainingTask task_;
   TrainingBatch batch_;
+  RecordedGradient recorded_;
   int64_t updates_ = 0;
 };
 

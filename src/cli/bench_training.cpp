@@ -6,6 +6,7 @@
 #include "cli/bench_job.h"
 #include "core/random.h"
 #include "data/batch_stream.h"
+#include "kernels/cuda/recorded_work.h"
 #include "models/registry.h"
 #include "training/parameter_update.h"
 
@@ -55,6 +56,8 @@ TrainingBench::TrainingBench(const BenchJob& job)
   state_.network->use_type(scalar_type(job.recipe.training.precision));
 }
 
+void TrainingBench::record(bool on) { task_.recorded = on ? &recorded_ : nullptr; }
+
 void TrainingBench::step() { train_step(state_, task_, batch_); }
 
 void TrainingBench::draw_gradients() {
@@ -74,11 +77,18 @@ void TrainingBench::update() {
 
 void bench_training_step(BenchJob& job) {
   TrainingBench bench(job);
-  BenchRow row{.part = "step", .work = of_batch("training step", job.batch), .time = {}};
-  row.time = job.time("training step", {[&] { bench.step(); }}).front();
-  row.images = static_cast<double>(job.batch);
-  row.flops = 3 * row.images * job.forward_flops;
-  job.rows.push_back(row);
+  const auto time_step = [&](const std::string& how) {
+    BenchRow row{.part = "step", .work = of_batch("training step", job.batch) + how, .time = {}};
+    row.time = job.time("training step", {[&] { bench.step(); }}).front();
+    row.images = static_cast<double>(job.batch);
+    row.flops = 3 * row.images * job.forward_flops;
+    job.rows.push_back(row);
+  };
+  time_step("");
+  const bool recordable = job.device.is_cuda() && cuda::RecordedWork::may_draw();
+  if (!recordable || job.recipe.training.recompute) return;
+  bench.record(true);
+  time_step(", replayed");
 }
 
 namespace {

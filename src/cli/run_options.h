@@ -33,6 +33,7 @@ struct RunOptions {
   int64_t fisher_every = 1000;
   bool tensorboard = true;
   Switch resident = Switch::automatic;
+  bool graph = false;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -46,6 +47,8 @@ struct RunOptions {
     field(self.tensorboard, "tensorboard", "write event files for TensorBoard too");
     field(self.resident, "resident",
           "keep the training images in the memory of run.device; auto: on a GPU, up to 8 GB");
+    field(self.graph, "graph",
+          "on a GPU, record the gradient of a training step and replay it (CUDA graph)");
   }
 };
 

@@ -13,6 +13,7 @@
 #include "core/require.h"
 #include "io/atomic_file.h"
 #include "io/environment.h"
+#include "kernels/cuda/recorded_work.h"
 
 namespace halcyon {
 namespace {
@@ -109,6 +110,14 @@ void resolve(Recipe& recipe, const ImageSet& set, torch::Device device) {
   }
 }
 
+void require_recordable(const TrainingRun& options, torch::Device device) {
+  const bool possible = device.is_cuda() && cuda::RecordedWork::may_draw();
+  require_option(!options.run.graph || (possible && !options.recipe.training.recompute),
+                 "run.graph",
+                 "run.device = cuda, CUDA kernels, LibTorch 2.4 or later and no training.recompute",
+                 options.run.graph);
+}
+
 }  // namespace
 
 int train_command(const Arguments& arguments) {
@@ -120,6 +129,7 @@ int train_command(const Arguments& arguments) {
                      range_of(options.recipe.preconditioning));
   check_options(options);
   const auto device = set_up_machine(options.machine);
+  require_recordable(options, device);
 
   const auto images = load_with_warnings(options.recipe.data);
   auto whole = options.recipe.data;

@@ -136,7 +136,9 @@ int TrainingSession::run() {
     const auto batch = stream.next();
     return TrainingBatch{batch.x0, batch.label};
   };
-  const TrainingTask task{recipe.training, recipe.optimizer, objective_, *preconditioning_};
+  RecordedGradient recorded;
+  const TrainingTask task{recipe.training, recipe.optimizer, objective_, *preconditioning_,
+                          options_.run.graph ? &recorded : nullptr};
   try {
     train(state_, task, next_batch, [&](const StepReport& report) { return after_step(report); });
   } catch (const NonFiniteError& error) {

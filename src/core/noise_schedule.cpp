@@ -78,6 +78,12 @@ std::vector<double> log_alpha_bars(const VpScheduleOptions& options) {
 
 double log_sigma_of(double log_alpha_bar) { return 0.5 * std::log(std::expm1(-log_alpha_bar)); }
 
+torch::Tensor log_sigmas(const VpScheduleOptions& options) {
+  std::vector<double> values;
+  for (const double value : log_alpha_bars(options)) values.push_back(log_sigma_of(value));
+  return torch::tensor(values, torch::kFloat64);
+}
+
 void check_listed(const VpScheduleOptions& options) {
   const auto wanted = options.beta == BetaSchedule::listed ? options.timesteps : 0;
   const auto found = static_cast<int64_t>(options.betas.size());
@@ -116,13 +122,9 @@ void check_options(const VpScheduleOptions& options) {
   check_listed(options);
 }
 
-VpSchedule::VpSchedule(const VpScheduleOptions& options) : NoiseProcess(range_of(options)) {
-  std::vector<double> log_sigma;
-  for (const double value : log_alpha_bars(options)) {
-    alpha_bar_.push_back(std::exp(value));
-    log_sigma.push_back(log_sigma_of(value));
-  }
-  log_sigma_ = torch::tensor(log_sigma, torch::kFloat64);
+VpSchedule::VpSchedule(const VpScheduleOptions& options)
+    : NoiseProcess(range_of(options)), log_sigma_(log_sigmas(options)) {
+  for (const double value : log_alpha_bars(options)) alpha_bar_.push_back(std::exp(value));
 }
 
 torch::Tensor VpSchedule::scale(const torch::Tensor& sigma) const {
@@ -130,7 +132,7 @@ torch::Tensor VpSchedule::scale(const torch::Tensor& sigma) const {
 }
 
 torch::Tensor VpSchedule::sigma_at(const torch::Tensor& t) const {
-  const auto table = log_sigma_.to(t.device());
+  const auto table = log_sigma_.on(t.device());
   const auto left = t.floor().clamp_max(static_cast<double>(table.size(0) - 2));
   const auto index = left.to(torch::kInt64);
   const auto low = table.index({index});
@@ -138,7 +140,7 @@ torch::Tensor VpSchedule::sigma_at(const torch::Tensor& t) const {
 }
 
 torch::Tensor VpSchedule::time_at(const torch::Tensor& sigma) const {
-  const auto table = log_sigma_.to(sigma.device());
+  const auto table = log_sigma_.on(sigma.device());
   const auto log_sigma = sigma.log();
   const auto index = (torch::searchsorted(table, log_sigma) - 1).clamp(0, table.size(0) - 2);
   const auto low = table.index({index});
@@ -146,7 +148,7 @@ torch::Tensor VpSchedule::time_at(const torch::Tensor& sigma) const {
 }
 
 torch::Tensor VpSchedule::training_time(const torch::Tensor& u) const {
-  return (static_cast<double>(log_sigma_.size(0)) * u).floor();
+  return (static_cast<double>(log_sigma_.size()) * u).floor();
 }
 
 }  // namespace halcyon

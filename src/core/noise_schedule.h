@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/device_constant.h"
 #include "core/noise_process.h"
 
 namespace halcyon {
@@ -79,7 +80,7 @@ class VpSchedule final : public NoiseProcess {
   torch::Tensor training_time(const torch::Tensor& u) const override;
 
   std::vector<double> alpha_bar_;
-  torch::Tensor log_sigma_;  // [T] float64, increasing
+  DeviceConstant log_sigma_;  // [T] float64, increasing
 };
 
 }  // namespace halcyon

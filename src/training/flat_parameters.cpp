@@ -53,6 +53,12 @@ void FlatParameters::collect_gradients() {
   }
 }
 
+void FlatParameters::set_gradients(const std::vector<torch::Tensor>& gradients,
+                                   torch::Tensor collected) {
+  for (size_t i = 0; i < slots_.size(); ++i) slots_[i].parameter.mutable_grad() = gradients[i];
+  collected_ = std::move(collected);
+}
+
 void FlatParameters::refresh_copies() {
   const torch::NoGradGuard no_grad;
   for (auto& slot : slots_) {

@@ -41,6 +41,8 @@ class FlatParameters {
   /// Adds the gradients of the parameters to a vector laid out as values(), and forgets them:
   /// parts of a batch are summed in the digits of values().
   void collect_gradients();
+  /// Puts back gradients of the slots, and what was collected of them.
+  void set_gradients(const std::vector<torch::Tensor>& gradients, torch::Tensor collected);
   /// What was collected; undefined if nothing was.
   const torch::Tensor& collected() const { return collected_; }
 

@@ -30,38 +30,54 @@ DenoisingLoss joined(const std::vector<DenoisingLoss>& parts) {
           all(&DenoisingLoss::noise), all(&DenoisingLoss::denoised)};
 }
 
-struct BatchLoss {
-  DenoisingLoss loss;
-  torch::Tensor quantile;  ///< [B] of the noise levels, in the order of `loss`
-};
+/// [B] with every accumulate-th element in the same part, one part after the other: each part
+/// covers what the whole batch does.
+torch::Tensor strided(const torch::Tensor& t, int64_t accumulate) {
+  return t.view({-1, accumulate}).t().reshape({-1});
+}
 
-/// Draws noise levels and noise, and adds the gradient of the mean weighted loss, part by part.
-BatchLoss add_gradient(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
+/// Draws noise levels, and which labels are hidden.
+DrawnBatch draw(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
   const auto count = batch.x0.size(0);
   const auto drawn =
       state.noise.draw(DenoisingScoreMatching::draw_uniform(count, batch.x0, state.noise_rng));
   const auto label = with_dropout(batch.label, state.network->num_classes(),
                                   task.training.label_dropout, state.noise_rng);
+  const auto quantile = strided(drawn.quantile, task.training.accumulate);
+  const auto weight = strided(drawn.weight, task.training.accumulate);
+  return {batch.x0, label, quantile, task.objective.sigma_at(quantile, batch.x0),
+          weight.to(batch.x0.scalar_type())};
+}
+
+/// Draws noise and adds the gradient of the mean weighted loss, part by part.
+DenoisingLoss add_gradient(TrainingState& state, const TrainingTask& task,
+                           const DrawnBatch& batch) {
+  const auto count = batch.x0.size(0);
   const int64_t part = count / task.training.accumulate;
   std::vector<DenoisingLoss> parts;
-  std::vector<torch::Tensor> quantiles;
   for (int64_t begin = 0; begin < count; begin += part) {
     const auto slice = [&](const torch::Tensor& t) {
       return t.defined() ? t.narrow(0, begin, part) : t;
     };
-    // Strided, so that every part covers the noise levels of the whole batch.
-    const torch::indexing::Slice stride(begin / part, torch::indexing::None,
-                                        task.training.accumulate);
-    quantiles.push_back(drawn.quantile.index({stride}));
-    const auto sigma = task.objective.sigma_at(quantiles.back(), batch.x0);
-    PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(label));
-    auto loss = task.objective.loss(denoiser, slice(batch.x0), sigma, state.noise_rng);
-    loss.weighted = loss.weighted * drawn.weight.index({stride}).to(batch.x0.scalar_type());
+    PreconditionedDenoiser denoiser(*state.network, task.preconditioning, slice(batch.label));
+    auto loss = task.objective.loss(denoiser, slice(batch.x0), slice(batch.sigma), state.noise_rng);
+    loss.weighted = loss.weighted * slice(batch.weight);
     (loss.weighted.sum() / static_cast<double>(count)).backward();
     if (task.training.accumulate > 1) state.parameters.collect_gradients();
     parts.push_back(loss);
   }
-  return {joined(parts), torch::cat(quantiles)};
+  return joined(parts);
+}
+
+DenoisingLoss gradient_step(TrainingState& state, const TrainingTask& task,
+                            const DrawnBatch& batch) {
+  state.parameters.clear_gradients();
+  const auto gradient = [&state, task](const DrawnBatch& of) {
+    return add_gradient(state, task, of);
+  };
+  if (task.recorded == nullptr) return gradient(batch);
+  return task.recorded->run(gradient, state.parameters, batch,
+                            {state.noise_rng, state.dropout_rng});
 }
 
 void require_finite(const StepReport& report, double loss) {
@@ -88,21 +104,20 @@ void check_options(const TrainingOptions& o) {
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch) {
   state.network->train();
   state.network->recompute_features(task.training.recompute);
-  state.parameters.clear_gradients();
-  const auto [loss, quantile] = add_gradient(state, task, batch);
+  const auto drawn = draw(state, task, batch);
 
   StepReport report;
   report.step = state.step + 1;
   report.images = state.images + batch.x0.size(0);
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
-  report.loss = loss;
+  report.loss = gradient_step(state, task, drawn);
   report.grad_norm = gradient_norm(state.parameters);
   require_finite(report, report.loss.weighted.mean().item<double>());
 
   update_parameters(state.parameters, state.optimizer, state.emas, task.optimizer, report.grad_norm,
                     {report.step, batch.x0.size(0), report.images, report.learning_rate});
-  state.noise.add(quantile, loss.error / loss.sigma.square());
+  state.noise.add(drawn.quantile, report.loss.error / report.loss.sigma.square());
   state.step = report.step;
   state.images = report.images;
   return report;

@@ -7,6 +7,7 @@
 
 #include "core/denoising_loss.h"
 #include "core/precision.h"
+#include "training/recorded_gradient.h"
 #include "training/training_state.h"
 
 namespace halcyon {
@@ -61,6 +62,7 @@ struct TrainingTask {
   OptimizerOptions optimizer;
   const DenoisingScoreMatching& objective;
   const Preconditioning& preconditioning;
+  RecordedGradient* recorded = nullptr;  ///< what records and replays gradients; null: nothing
 };
 
 /// One optimiser step on `batch` of task.training.batch images.

@@ -15,6 +15,7 @@ using namespace halcyon::testing;
 TEST_CASE("a build without CUDA refuses its kernels", "[kernels][cuda]") {
   if (cuda::built()) return;
   CHECK_THROWS_WITH(cuda::RecordedWork(torch::kCPU, [] {}), Contains("no CUDA"));
+  CHECK_FALSE(cuda::RecordedWork::may_draw());
   CHECK_THROWS_WITH(cuda::sums_of_squares(nullptr, 1, nullptr, nullptr), Contains("no CUDA"));
 }
 
@@ -96,7 +97,7 @@ TEST_CASE("recorded work repeats what it did on what is there now", "[kernels][c
   torch::Tensor y;
   const auto work = [&] { y = dropout(x, 0.5, rng).matmul(x); };
   const auto before = rng.get_state();
-  cuda::RecordedWork recorded(x.device(), work, rng);
+  cuda::RecordedWork recorded(x.device(), work, {rng});
   CHECK(torch::equal(rng.get_state(), before));
   for (int i = 0; i < 3; ++i) {
     x.normal_();

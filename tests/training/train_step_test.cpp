@@ -3,7 +3,9 @@
 #include "core/error.h"
 #include "core/gaussian_mixture.h"
 #include "core/random.h"
+#include "kernels/cuda/recorded_work.h"
 #include "tests/support/catch.h"
+#include "tests/support/cuda.h"
 
 using namespace halcyon;
 using namespace halcyon::testing;
@@ -57,8 +59,7 @@ struct Run {
   }
 
   TrainingState fresh() const {
-    TrainingState state(std::make_shared<TinyNetwork>(), ema, /*seed=*/3, torch::kCPU,
-                        loss.adaptive);
+    TrainingState state(std::make_shared<TinyNetwork>(), ema, /*seed=*/3, device, loss.adaptive);
     state.network->use_type(scalar_type(training.precision));
     return state;
   }
@@ -66,8 +67,8 @@ struct Run {
   /// The batch at the state's position of one endless data stream.
   TrainingBatch batch_at(int64_t images) const {
     auto rng = make_generator(8, "data", images);
-    return {0.5 * torch::randn({training.batch, 1, 2, 2}, rng),
-            torch::randint(0, 3, {training.batch}, rng, torch::kInt64)};
+    return {(0.5 * torch::randn({training.batch, 1, 2, 2}, rng)).to(device),
+            torch::randint(0, 3, {training.batch}, rng, torch::kInt64).to(device)};
   }
 
   void advance(TrainingState& state, int64_t until) const {
@@ -77,6 +78,7 @@ struct Run {
         [&](const StepReport& report) { return report.step < until; });
   }
 
+  torch::Device device = torch::kCPU;
   PreconditioningOptions preconditioning_options;
   std::unique_ptr<Preconditioning> preconditioning;
   std::unique_ptr<DenoisingScoreMatching> objective;
@@ -201,4 +203,106 @@ TEST_CASE("training options out of range are refused by name", "[training][error
   options.accumulate = 1;
   options.steps = 0;
   REQUIRE_THROWS_WITH(check_options(options), Contains("training.steps"));
+}
+
+namespace {
+
+/// Records as a CUDA graph does: replayed work leaves what it computes where the recording did.
+RecordedGradient::Recorder recorder_of(FlatParameters& parameters, int& recordings) {
+  return [&](torch::Device, const std::function<void()>& work,
+             const RecordedGradient::Generators& rngs) -> std::function<void()> {
+    ++recordings;
+    std::vector<torch::Tensor> states;
+    for (const auto& rng : rngs) states.push_back(rng.get_state());
+    work();
+    for (size_t i = 0; i < rngs.size(); ++i) at::Generator(rngs[i]).set_state(states[i]);
+    std::vector<torch::Tensor> place;
+    for (const auto& slot : parameters.slots()) place.push_back(slot.parameter.grad());
+    return [=, &parameters, collected = parameters.collected()] {
+      work();
+      for (size_t i = 0; i < place.size(); ++i) {
+        if (place[i].defined())
+          torch::Tensor(place[i]).copy_(parameters.slots()[i].parameter.grad());
+      }
+      if (collected.defined()) torch::Tensor(collected).copy_(parameters.collected());
+    };
+  };
+}
+
+}  // namespace
+
+TEST_CASE("steps that replay a recorded gradient equal plain steps bit for bit",
+          "[training][graph]") {
+  Run run;
+  run.training.precision = GENERATE(Precision::fp32, Precision::bf16);
+  run.training.accumulate = GENERATE(1, 3);
+  auto plain = run.fresh();
+  run.advance(plain, 10);
+
+  auto state = run.fresh();
+  int recordings = 0;
+  RecordedGradient recorded(recorder_of(state.parameters, recordings));
+  const TrainingTask task{run.training, run.optimizer, *run.objective, *run.preconditioning,
+                          &recorded};
+  StepReport first;
+  train(
+      state, task, [&] { return run.batch_at(state.images); },
+      [&](const StepReport& report) {
+        if (report.step == 1) first = report;
+        const ScopedValues averaged(state.parameters, state.emas.front().average);  // as a picture
+        return report.step < 10;
+      });
+  CHECK(recordings == 1);
+  CHECK(torch::equal(first.x0, run.batch_at(0).x0));
+  CHECK(
+      torch::equal(first.loss.error, (first.loss.denoised - first.x0).square().flatten(1).mean(1)));
+  CHECK(same(plain.weights(plain.parameters.values()), state.weights(state.parameters.values())));
+  CHECK(same(plain.weights(plain.emas[1].average), state.weights(state.emas[1].average)));
+  CHECK(same(plain.training_tensors(), state.training_tensors()));
+}
+
+TEST_CASE("a gradient is recorded anew for another size of batch, and for moved weights",
+          "[training][graph]") {
+  Run run;
+  auto state = run.fresh();
+  int recordings = 0;
+  RecordedGradient recorded(recorder_of(state.parameters, recordings));
+  const auto step = [&] {
+    const TrainingTask task{run.training, run.optimizer, *run.objective, *run.preconditioning,
+                            &recorded};
+    train_step(state, task, run.batch_at(state.images));
+  };
+  step();
+  step();
+  CHECK(recordings == 1);
+  run.training.batch = 6;
+  step();
+  CHECK(recordings == 2);
+  auto& moved = state.parameters.slots().front().parameter;
+  torch::Tensor(moved).set_data(moved.detach().clone());
+  step();
+  CHECK(recordings == 3);
+}
+
+TEST_CASE("steps replayed by a CUDA graph are plain steps", "[training][graph][cuda]") {
+  HALCYON_NEEDS_CUDA();
+  if (!cuda::RecordedWork::may_draw()) return;
+  Run run;
+  run.device = torch::Device(torch::kCUDA, 0);
+  run.training.accumulate = GENERATE(1, 3);
+  run.preconditioning_options.name = GENERATE("edm", "epsilon");
+  run.preconditioning = make_preconditioning(run.preconditioning_options);
+  auto plain = run.fresh();
+  run.advance(plain, 10);
+
+  auto state = run.fresh();
+  RecordedGradient recorded;
+  const TrainingTask task{run.training, run.optimizer, *run.objective, *run.preconditioning,
+                          &recorded};
+  train(
+      state, task, [&] { return run.batch_at(state.images); },
+      [&](const StepReport& report) { return report.step < 10; });
+  CHECK(torch::allclose(plain.parameters.values(), state.parameters.values(), 1e-4, 1e-5));
+  CHECK(same({{"rng", plain.noise_rng.get_state()}}, {{"rng", state.noise_rng.get_state()}}));
+  CHECK(same({{"rng", plain.dropout_rng.get_state()}}, {{"rng", state.dropout_rng.get_state()}}));
 }

@@ -17,7 +17,11 @@ bool built() { return false; }
 Stream current_stream() { refuse(); }
 
 struct RecordedWork::Graph {};
-RecordedWork::RecordedWork(torch::Device, const std::function<void()>&, at::Generator) { refuse(); }
+RecordedWork::RecordedWork(torch::Device, const std::function<void()>&,
+                           const std::vector<at::Generator>&) {
+  refuse();
+}
+bool RecordedWork::may_draw() { return false; }
 RecordedWork::~RecordedWork() = default;
 RecordedWork::RecordedWork(RecordedWork&&) noexcept = default;
 RecordedWork& RecordedWork::operator=(RecordedWork&&) noexcept = default;

@@ -2,6 +2,7 @@
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/core/DeviceGuard.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
@@ -12,8 +13,13 @@ constexpr int kWarmUps = 2;  // the first sets libraries up, and makes buffers t
 
 /// LibTorch from 2.4 on has graphs that draw from any generator; 1.13 only from its own.
 template <class G>
+constexpr bool kDrawsFromAny = requires(G graph, at::Generator rng) {
+  graph.register_generator_state(rng);
+};
+
+template <class G>
 void draw_from(G& graph, const at::Generator& rng) {
-  if constexpr (requires { graph.register_generator_state(rng); }) {
+  if constexpr (kDrawsFromAny<G>) {
     graph.register_generator_state(rng);
   } else {
     TORCH_CHECK(false, "this LibTorch cannot record work that draws random numbers");
@@ -50,20 +56,24 @@ struct RecordedWork::Graph {
   at::cuda::CUDAGraph graph;
 };
 
+bool RecordedWork::may_draw() { return kDrawsFromAny<at::cuda::CUDAGraph>; }
+
 RecordedWork::RecordedWork(torch::Device device, const std::function<void()>& work,
-                           at::Generator rng)
+                           const std::vector<at::Generator>& rngs)
     : graph_(std::make_unique<Graph>()) {
   const c10::DeviceGuard on_device(device);
   c10::cuda::device_synchronize();
   const auto stream = c10::cuda::getStreamFromPool();
   {
     const c10::cuda::CUDAStreamGuard on_stream(stream);
-    const auto before = rng.defined() ? rng.get_state() : torch::Tensor();
+    std::vector<torch::Tensor> before;
+    for (const auto& rng : rngs) before.push_back(rng.get_state());
     for (int i = 0; i < kWarmUps; ++i) work();
     c10::cuda::device_synchronize();
-    if (rng.defined()) {
-      rng.set_state(before);
-      draw_from(graph_->graph, rng);
+    c10::cuda::CUDACachingAllocator::emptyCache();  // the recording has memory of its own
+    for (size_t i = 0; i < rngs.size(); ++i) {
+      at::Generator(rngs[i]).set_state(before[i]);
+      draw_from(graph_->graph, rngs[i]);
     }
     record(graph_->graph, work);
   }

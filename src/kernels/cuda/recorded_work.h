@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace halcyon::cuda {
 
@@ -13,19 +14,24 @@ namespace halcyon::cuda {
 /// Every replay reads and writes the very memory that was read and written when it was recorded.
 /// Tensors that go in must be kept by the caller and filled anew, and those that come out are
 /// overwritten by the next replay.  The work may not wait for the device nor copy from the CPU.
+/// Gradients that it adds to must be undefined when it begins, or they would be added to twice.
 class RecordedWork {
  public:
-  /// Runs the work, to warm up, and records it.  `rng`, if it is defined, is what the work draws
-  /// from: it stands after the recording where it stood before, and each replay draws on from where
-  /// it stands, as running the work would.
+  /// Runs the work, to warm up, and records it.  `rngs` are what the work draws from: they stand
+  /// after the recording where they stood before, and each replay draws on from where they stand,
+  /// as running the work would.
   /// @throws std::logic_error without built(), c10::Error if the work cannot be recorded.
-  RecordedWork(torch::Device device, const std::function<void()>& work, at::Generator rng = {});
+  RecordedWork(torch::Device device, const std::function<void()>& work,
+               const std::vector<at::Generator>& rngs = {});
   ~RecordedWork();
   RecordedWork(RecordedWork&&) noexcept;
   RecordedWork& operator=(RecordedWork&&) noexcept;
 
   /// On the current stream.
   void replay();
+
+  /// Whether work that draws random numbers can be recorded: there is CUDA, and LibTorch >= 2.4.
+  static bool may_draw();
 
  private:
   struct Graph;
