@@ -5,18 +5,19 @@ set(allowed_kernels  kernels)
 set(allowed_data     data core)
 set(allowed_io       io core)
 set(allowed_training training core kernels)
-set(allowed_fisher   fisher core)
+set(allowed_curvature curvature core)
+set(allowed_fisher   fisher core curvature)
 set(allowed_config   config core)
 set(allowed_models   models core kernels)
 set(allowed_samplers samplers core)
 set(allowed_metrics  metrics core)
 set(allowed_interop  interop core io models samplers)
 set(allowed_checkpoint checkpoint config core data io models samplers training)
-set(allowed_cli      cli checkpoint config data fisher interop io metrics models samplers training
-                     core kernels)
+set(allowed_cli      cli checkpoint config curvature data fisher interop io metrics models samplers
+                     training core kernels)
 
 set(bad "")
-foreach(layer core kernels data io training fisher config metrics models samplers interop checkpoint
+foreach(layer core kernels curvature data io training fisher config metrics models samplers interop checkpoint
               cli)
   file(GLOB_RECURSE files ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cpp
                           ${ROOT}/src/${layer}/*.h ${ROOT}/src/${layer}/*.cpp)
