@@ -108,6 +108,23 @@ TEST_CASE("the spectrum of a linear denoiser's Fisher matrix is that of its inpu
   CHECK(spectrum.participation_ratio().standard_error < 0.1 * ratio);
 }
 
+TEST_CASE("the error of the participation ratio is its spread", "[fisher][parameters][oracle]") {
+  const LinearRegression linear;
+  const ParameterSpace space(*linear.module);
+  const auto batch = linear.batch(20);
+  SampleMoments values(1), errors(1);
+  for (int64_t run = 0; run < 60; ++run) {
+    auto rng = make_generator(8, "probes", run);
+    const auto ratio =
+        parameter_spectrum(linear.denoiser, space, batch, {.top = 1, .steps = 5, .probes = 30}, rng)
+            .participation_ratio();
+    values.add(torch::full({1, 1}, ratio.value, torch::kFloat64));
+    errors.add(torch::full({1, 1}, ratio.standard_error, torch::kFloat64));
+  }
+  const double spread = std::sqrt(values.co_moment().item<double>() / 59);
+  CHECK_THAT(errors.mean(0).value / spread, WithinAbs(1, 0.35));
+}
+
 TEST_CASE("the errors of leading eigenvalues are those of the curvature over samples",
           "[fisher][parameters][oracle]") {
   const LinearRegression linear;
