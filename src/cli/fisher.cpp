@@ -27,6 +27,7 @@ constexpr const char* kUsage =
 
 void check_options(const FisherCommand& command) {
   check_options(command.fisher, "--");
+  check_options(command.parameters);
   require_option(command.detail_levels >= 2, "--detail_levels", "a whole number >= 2",
                  command.detail_levels);
   require_option(command.detail_images >= 4, "--detail_images", "a whole number >= 4",
@@ -40,12 +41,17 @@ std::vector<FisherPart> chosen_parts(const FisherCommand& command) {
   std::set<std::string> names;
   std::istringstream words(command.only);
   for (std::string name; std::getline(words, name, ',');) {
-    names.insert(find_entry(fisher_parts(), name, "--only").name);
+    const auto& part = find_entry(fisher_parts(), name, "--only");
+    if (part.space != command.space) {
+      throw ConfigError(fmt::format("--only: '{}' wants --space {}", name, to_text(part.space)));
+    }
+    names.insert(part.name);
   }
   std::vector<FisherPart> parts;
   for (const auto& part : fisher_parts()) {
     const bool named = names.count(part.name) > 0;
     const bool possible = part.run != measure_divergence || !command.against.empty();
+    if (part.space != command.space) continue;
     if (named && !possible) throw ConfigError("--only: 'divergence' wants --against CHECKPOINT");
     if (named || (command.only.empty() && possible)) parts.push_back(part);
   }
@@ -107,6 +113,12 @@ const std::vector<FisherPart>& fisher_parts() {
       {"dimension", "intrinsic dimension, three ways", measure_dimension},
       {"divergence", "distance to the score of --against, in nats", measure_divergence},
       {"likelihood", "-ln p in nats and bits/dim; what the class tells", measure_likelihood},
+      {"traces", "true and empirical Fisher information of the parameters, layer by layer",
+       measure_parameters, FisherSpace::parameters},
+      {"eigenvalues", "of the parameters' Fisher information; effective parameters",
+       measure_parameter_spectrum, FisherSpace::parameters},
+      {"steps", "the divergence of steps of the parameters against its quadratic form",
+       measure_parameter_steps, FisherSpace::parameters},
   };
   return parts;
 }

@@ -16,6 +16,7 @@
 #include "cli/run_options.h"
 #include "cli/training_data.h"
 #include "data/dequantization.h"
+#include "fisher/parameter_options.h"
 
 namespace halcyon {
 
@@ -30,9 +31,17 @@ inline constexpr std::array<std::pair<MeasuredDenoiser, const char*>, 3> enum_na
            {MeasuredDenoiser::exact, "exact"}}};
 }
 
+/// What the information is about: the score of the data, or the network's parameters.
+enum class FisherSpace { data, parameters };
+
+inline constexpr std::array<std::pair<FisherSpace, const char*>, 2> enum_names(FisherSpace) {
+  return {{{FisherSpace::data, "data"}, {FisherSpace::parameters, "parameters"}}};
+}
+
 struct FisherCommand {
   CommonOptions common;
   ModelUse use = {.out = "fisher"};
+  FisherSpace space = FisherSpace::data;
   MeasuredDenoiser denoiser = MeasuredDenoiser::checkpoint;
   std::string calibration;
   std::string against;
@@ -44,6 +53,7 @@ struct FisherCommand {
   int64_t panel_images = 8;
   Dequantization dequantization = Dequantization::uniform;
   FisherOptions fisher = {.levels = 24};
+  ParameterFisherOptions parameters;
   MachineOptions machine;
   DataOptions data;
 
@@ -53,6 +63,8 @@ struct FisherCommand {
     ModelUse::fields(self.use, field,
                      "chooses images, noise and probes: equal for models to be compared",
                      "folder for the tables and pictures");
+    field(self.space, "space",
+          "data: information of the data's score; parameters: of the network's weights");
     field(self.denoiser, "denoiser",
           "what is measured: checkpoint, empirical (of the training images) or exact (toys)");
     field(self.calibration, "calibration", "file of `halcyon calibrate`; empty: none");
@@ -73,6 +85,7 @@ struct FisherCommand {
   }
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {
+    section("parameters", self.parameters);
     section("run", self.machine);
     section("data", self.data);
   }
@@ -105,6 +118,7 @@ struct FisherPart {
   const char* name;     ///< as in --only
   const char* summary;  ///< one line
   void (*run)(FisherJob& job);
+  FisherSpace space = FisherSpace::data;
 };
 
 /// Every part, in the order they are done.
@@ -119,5 +133,8 @@ void measure_maps(FisherJob& job);
 void measure_spectrum(FisherJob& job);
 void measure_jacobian(FisherJob& job);
 void measure_dimension(FisherJob& job);
+void measure_parameters(FisherJob& job);
+void measure_parameter_spectrum(FisherJob& job);
+void measure_parameter_steps(FisherJob& job);
 
 }  // namespace halcyon

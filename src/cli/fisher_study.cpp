@@ -39,6 +39,11 @@ torch::Tensor FisherStudy::chosen(int64_t first, int64_t count) const {
   return to_model_units(images_.index_select(0, order_.index_select(0, position))).to(device_);
 }
 
+torch::Tensor FisherStudy::random_images(int64_t count, at::Generator& rng) const {
+  const auto index = torch::randint(images_.size(0), {count}, rng, torch::kInt64);
+  return to_model_units(images_.index_select(0, index)).to(device_);
+}
+
 torch::Tensor FisherStudy::panel(int64_t count) const {
   return chosen(0, std::min(count, images_.size(0)));
 }

@@ -47,6 +47,8 @@ class FisherStudy {
 
   /// The first `count` images of the order, in model units, on the device: for pictures.
   torch::Tensor panel(int64_t count) const;
+  /// `count` images, each any of the set, as panel(); `rng` of the CPU.
+  torch::Tensor random_images(int64_t count, at::Generator& rng) const;
   struct LabelledPanel {
     torch::Tensor x0, labels;  ///< labels [count]; undefined if the set has none
   };
