@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "cli/batch_choice.h"
@@ -77,6 +78,10 @@ void draw(const SampleCommand& command, Steered& steered, torch::Device device,
   }
   const SampleJob job{command, steered, device, make_sampler(command.sampler),
                       sample_grid_levels(command, model)};
+  const bool shown = std::filesystem::exists(stream.trajectory_stem() + ".png");
+  if (stream.resumed() && command.trajectory > 0 && !shown) {
+    job.draw(denoiser, /*first=*/0, std::min(batch, command.count), stream);
+  }
   stream.run(batch, denoiser, [&](Denoiser& inner, int64_t first, int64_t size) {
     return job.draw(inner, first, size, stream);
   });
