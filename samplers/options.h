@@ -182,6 +182,7 @@ struct SamplerOptions {
   ReverseVariance variance = ReverseVariance::posterior;
   std::string fisher = {};
   /// E |x_0 - D|^2 / (d sigma^2) over sigma, for variance = optimal: no key, but what is in the
+  bool denoise = true;
   /// file that `fisher` names.
   std::optional<LogSigmaTable> eps_mse = {};
   ChurnOptions churn = {};
@@ -206,6 +207,8 @@ struct SamplerOptions {
     field(self.variance, "variance", "of the noise of a step (ddpm); optimal wants sampler.fisher");
     field(self.fisher, "fisher",
           "fisher_levels.csv of the model, for variance = optimal; the exact denoiser of a toy "
+    field(self.denoise, "denoise",
+          "a last step to sigma = 0; false: end at the lowest level, with its noise");
           "needs none");
   }
   template <class Self, class Section>

@@ -8,6 +8,7 @@
 
 #include "core/registry.h"
 #include "samplers/adaptive_runge_kutta.h"
+#include "core/require.h"
 #include "samplers/adjusted_langevin.h"
 #include "samplers/ancestral.h"
 #include "samplers/deis.h"
@@ -188,7 +189,12 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {
 std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model) {
   const auto& entry = entry_of(options);
   const bool by_sampler = options.grid == GridSpacing::by_sampler;
-  return make_grid(by_sampler ? entry.grid : options.grid, entry.steps, options, model);
+  auto sigmas = make_grid(by_sampler ? entry.grid : options.grid, entry.steps, options, model);
+  if (options.denoise) return sigmas;
+  require_option(sigmas.size() > 2, "sampler.denoise",
+                 "true where there is one noise level: no other step is left", options.denoise);
+  sigmas.pop_back();
+  return sigmas;
 }
 
 }  // namespace halcyon

@@ -164,9 +164,11 @@ nlohmann::ordered_json summary(const RestoreCommand& command, const Model& model
                                const RestoredFigures& figures, double nfe, double seconds) {
   nlohmann::ordered_json json = {
       {"task", command.task},
+  const auto levels = make_grid(command.sampler, model.range);
       {"method", command.method},
       {"sampler", takes_sampler(command.method) ? command.sampler.name : command.method},
-      {"steps", make_grid(command.sampler, model.range).size() - 1},
+      {"steps", levels.size() - (levels.back() == 0 ? 1 : 0)},
+      {"class", command.label},
       {"noise", command.noise},
       {"data_variance", variance},
       {"images", figures.residual.count},
