@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <string_view>
 
 #include "core/registry.h"
-#include "samplers/adaptive_runge_kutta.h"
 #include "core/require.h"
+#include "samplers/adaptive_runge_kutta.h"
 #include "samplers/adjusted_langevin.h"
 #include "samplers/ancestral.h"
 #include "samplers/deis.h"
@@ -62,7 +63,7 @@ std::unique_ptr<Sampler> make_sde(const SamplerOptions& options) {
 
 /// Its step keeps (u / s)^renewal of the noise: that of the SDE of strength renewal - 1.
 std::unique_ptr<Sampler> make_consistent(const SamplerOptions& options) {
-  if (!(options.langevin.renewal >= 1)) {
+  if (!(options.langevin.renewal >= 1) || !std::isfinite(options.langevin.renewal)) {
     throw ConfigError(
         fmt::format("sampler.langevin: want renewal >= 1, got {}", options.langevin.renewal));
   }

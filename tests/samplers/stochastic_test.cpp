@@ -227,5 +227,6 @@ TEST_CASE("bad options of stochastic samplers are refused by name", "[sampler][e
   refused("pc", "sampler.pc", [](auto& o) { o.pc.snr = 0; });
   refused("langevin_adjusted", "sampler.langevin", [](auto& o) { o.langevin.step = 4; });
   refused("langevin_consistent", "renewal", [](auto& o) { o.langevin.renewal = 0.5; });
+  refused("langevin_consistent", "renewal", [](auto& o) { o.langevin.renewal = INFINITY; });
   refused("langevin_kinetic", "sampler.kinetic", [](auto& o) { o.kinetic.step = 2; });
 }
