@@ -119,7 +119,11 @@ TEST_CASE("guidance without anything to be guided by is refused", "[cli][error]"
   refuses(toy + "--class 1", {"--class", "no classes", "toy:mixture"});
   refuses(toy + "--guidance.weight 2 --guidance.checkpoint toy:gaussian",
           {"guidance.checkpoint", "toy:gaussian", "1x4x4"});
-  refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.weight"});
+  refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.checkpoint", "guidance.weight"});
+  for (const std::string key : {"guidance.low", "guidance.high", "guidance.rescale"}) {
+    refuses(toy + "--" + key + " 0.5", {key, "guidance.weight"});
+  }
+  refuses(toy + "--guidance.weights raw", {"guidance.weights", "guidance.checkpoint"});
   const auto run = two_class_run(dir, "--training.label_dropout 0");
   const auto line = "sample --guidance.weight 2 --out " + dir / "s --checkpoint " + run;
   refuses(line, {"--class"});
