@@ -118,6 +118,24 @@ TEST_CASE("guidance without anything to be guided by is refused", "[cli][error]"
   refuses(toy + "--guidance.weight 2", {"guidance.weight", "--class"});
   refuses(toy + "--class 1", {"--class", "no classes", "toy:mixture"});
   refuses(toy + "--guidance.weight 2 --guidance.checkpoint toy:gaussian",
+TEST_CASE("what is hidden is drawn of the class that is asked for", "[cli][restore]") {
+  const TemporaryDirectory dir;
+  const auto line = "restore --images 2 --samples 1 --method ddrm --sampler.steps 8 --noise 5 " +
+                    ("--run.threads 1 --out " + dir / "r") + " --checkpoint " + two_class_run(dir) +
+                    " --class ";
+  const auto brightness = [&](const std::string& label) {
+    succeeds(line + label);
+    const auto drawn = read_safetensors(dir / "r/restored.safetensors").tensors.at("samples");
+    return drawn.mean().item<double>();
+  };
+  REQUIRE(brightness("0") < -0.5);
+  REQUIRE(brightness("1") > 0.5);
+  const double far = (250 - 5) / 2.0 / 127.5;
+  const auto json = nlohmann::json::parse(slurp(dir / "r/restore.json"));
+  REQUIRE_THAT(json["data_variance"].get<double>(), WithinRel(far * far, 1e-3));
+  refuses(line + "2", {"--class", "0 .. 1"});
+}
+
           {"guidance.checkpoint", "toy:gaussian", "1x4x4"});
   refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.checkpoint", "guidance.weight"});
   for (const std::string key : {"guidance.low", "guidance.high", "guidance.rescale"}) {
