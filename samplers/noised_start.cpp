@@ -18,6 +18,7 @@ std::vector<double> grid_from(const std::vector<double>& sigmas, double sigma) {
   std::vector<double> grid = {sigma};
   std::copy_if(sigmas.begin(), sigmas.end(), std::back_inserter(grid),
                [below](double level) { return level < below; });
+  require_option(grid.size() > 1, "start.sigma", "a level above the last of the grid", sigma);
   return grid;
 }
 

@@ -10,7 +10,7 @@ namespace halcyon {
 // sigma, and a sampler draws that anew.
 
 /// The part of a grid from `sigma` down: sigma itself, then the levels below it.
-/// @throws ConfigError naming start.sigma unless 0 < sigma <= sigmas.front().
+/// @throws ConfigError naming start.sigma unless 0 < sigma <= sigmas.front(), above the last.
 std::vector<double> grid_from(const std::vector<double>& sigmas, double sigma);
 
 /// Samples first .. first + B - 1 of `seed`, from x = x0 + sigmas.front() n instead of noise alone.

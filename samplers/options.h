@@ -140,10 +140,12 @@ struct SaSolverOptions {
   }
 };
 
-enum class Predictor { reverse_sde, ancestral };
+enum class Predictor { reverse_sde, ancestral, probability_flow };
 
-inline constexpr std::array<std::pair<Predictor, const char*>, 2> enum_names(Predictor) {
-  return {{{Predictor::reverse_sde, "reverse_sde"}, {Predictor::ancestral, "ancestral"}}};
+inline constexpr std::array<std::pair<Predictor, const char*>, 3> enum_names(Predictor) {
+  return {{{Predictor::reverse_sde, "reverse_sde"},
+           {Predictor::ancestral, "ancestral"},
+           {Predictor::probability_flow, "probability_flow"}}};
 }
 
 /// Song et al. 2021; the signal-to-noise ratio is theirs for CIFAR-10.
@@ -154,7 +156,8 @@ struct PredictorCorrectorOptions {
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
-    field(self.predictor, "predictor", "reverse_sde (euler_maruyama) or ancestral (ddpm)");
+    field(self.predictor, "predictor",
+          "reverse_sde (euler_maruyama), ancestral (ddpm) or probability_flow (euler)");
     field(self.snr, "snr", "signal-to-noise ratio of a Langevin step of the corrector, > 0");
     field(self.corrector_steps, "corrector_steps", "Langevin steps at each noise level, >= 0");
   }
@@ -179,6 +182,7 @@ struct SamplerOptions {
   double sigma_min = 0;
   double sigma_max = 0;
   double rho = 7;
+  bool denoise = true;
   ReverseVariance variance = ReverseVariance::posterior;
   std::string fisher = {};
   /// E |x_0 - D|^2 / (d sigma^2) over sigma, for variance = optimal: no key, but what is in the
@@ -203,6 +207,8 @@ struct SamplerOptions {
     field(self.sigma_min, "sigma_min", "lowest noise level above 0; 0: that of the model");
     field(self.sigma_max, "sigma_max", "highest noise level; 0: that of the model");
     field(self.rho, "rho", "exponent of the karras grid, > 0");
+    field(self.denoise, "denoise",
+          "a last step to sigma = 0; false: end at the lowest level, with its noise");
     field(self.variance, "variance", "of the noise of a step (ddpm); optimal wants sampler.fisher");
     field(self.fisher, "fisher",
           "fisher_levels.csv of the model, for variance = optimal; the exact denoiser of a toy "

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <string_view>
 
 #include "core/registry.h"
+#include "core/require.h"
 #include "samplers/adaptive_runge_kutta.h"
 #include "samplers/adjusted_langevin.h"
 #include "samplers/ancestral.h"
@@ -61,7 +63,7 @@ std::unique_ptr<Sampler> make_sde(const SamplerOptions& options) {
 
 /// Its step keeps (u / s)^renewal of the noise: that of the SDE of strength renewal - 1.
 std::unique_ptr<Sampler> make_consistent(const SamplerOptions& options) {
-  if (!(options.langevin.renewal >= 1)) {
+  if (!(options.langevin.renewal >= 1) || !std::isfinite(options.langevin.renewal)) {
     throw ConfigError(
         fmt::format("sampler.langevin: want renewal >= 1, got {}", options.langevin.renewal));
   }
@@ -188,7 +190,12 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options) {
 std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model) {
   const auto& entry = entry_of(options);
   const bool by_sampler = options.grid == GridSpacing::by_sampler;
-  return make_grid(by_sampler ? entry.grid : options.grid, entry.steps, options, model);
+  auto sigmas = make_grid(by_sampler ? entry.grid : options.grid, entry.steps, options, model);
+  if (options.denoise) return sigmas;
+  require_option(sigmas.size() > 2, "sampler.denoise",
+                 "true where there is one noise level: no other step is left", options.denoise);
+  sigmas.pop_back();
+  return sigmas;
 }
 
 }  // namespace halcyon

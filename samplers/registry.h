@@ -38,7 +38,7 @@ void register_sampler(const SamplerEntry& entry);
 /// @throws ConfigError naming the nearest and all known samplers if options.name is none of them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options);
 
-/// The noise levels that `options` ask for, ending at 0.
+/// The noise levels that `options` ask for, ending at 0 unless they say otherwise (denoise).
 /// @throws ConfigError unless steps >= 0, 0 < sigma_min < sigma_max and the levels are distinct,
 /// and for options that the grid does not take.
 std::vector<double> make_grid(const SamplerOptions& options, const ModelRange& model);

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "samplers/ancestral.h"
+#include "samplers/probability_flow.h"
 
 namespace halcyon {
 namespace {
@@ -17,6 +18,18 @@ torch::Tensor score_at(Denoiser& denoiser, const torch::Tensor& x, double sigma)
 
 torch::Tensor norm_of_each(const torch::Tensor& x) {
   return per_sample(x.flatten(1).norm(2, 1), x);
+}
+
+std::unique_ptr<Sampler> predictor_of(Predictor predictor) {
+  switch (predictor) {
+    case Predictor::reverse_sde:
+      return std::make_unique<EulerMaruyamaSampler>();
+    case Predictor::ancestral:
+      return std::make_unique<AncestralSampler>(AncestralStep::euler, /*eta=*/1);
+    case Predictor::probability_flow:
+      return std::make_unique<EulerSampler>();
+  }
+  TORCH_CHECK(false, "unreachable");
 }
 
 }  // namespace
@@ -57,13 +70,10 @@ torch::Tensor PredictorCorrectorSampler::corrected(Denoiser& denoiser, torch::Te
 torch::Tensor PredictorCorrectorSampler::run(Denoiser& denoiser, torch::Tensor x,
                                              const std::vector<double>& sigmas,
                                              NoiseSource& noise) const {
-  const EulerMaruyamaSampler reverse;
-  const AncestralSampler ancestral(AncestralStep::euler, /*eta=*/1);
-  const auto& predictor =
-      options_.predictor == Predictor::ancestral ? static_cast<const Sampler&>(ancestral) : reverse;
+  const auto predictor = predictor_of(options_.predictor);
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
     x = corrected(denoiser, x, sigmas[i], noise);
-    x = predictor.sample(denoiser, x, {sigmas[i], sigmas[i + 1]}, noise);
+    x = predictor->sample(denoiser, x, {sigmas[i], sigmas[i + 1]}, noise);
   }
   return x;
 }

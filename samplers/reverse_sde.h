@@ -17,7 +17,8 @@ class EulerMaruyamaSampler final : public Sampler {
 };
 
 /// Predictor and corrector in turn (Song et al. 2021, Algorithm 2): a predicted step to each level,
-/// and there `corrector_steps` Langevin steps
+/// of the reverse SDE, ancestral, or of the probability-flow ODE, and there `corrector_steps`
+/// Langevin steps
 ///
 ///     x <- x + epsilon s + sqrt(2 epsilon) n,   epsilon = 2 (snr |n| / |s|)^2
 ///

@@ -28,7 +28,7 @@ LogSigmaTable exact_eps_mse(const std::string& toy, const SamplerOptions& option
                             const ModelRange& range) {
   const auto law = find_toy(toy).make();
   auto sigmas = make_grid(options, range);
-  sigmas.pop_back();  // 0
+  if (sigmas.back() == 0) sigmas.pop_back();
   std::vector<LogSigmaTable::Point> points;
   for (auto sigma = sigmas.rbegin(); sigma != sigmas.rend(); ++sigma) {
     points.push_back(

@@ -32,6 +32,7 @@ struct RestoreCommand {
   std::string method = "pigdm";
   double noise = 0.05;
   double variance = 0;
+  int64_t label = -1;
   int64_t images = 8;
   int64_t samples = 4;
   int64_t batch = 32;
@@ -53,6 +54,7 @@ struct RestoreCommand {
     field(self.method, "method", "how to draw; `halcyon list methods` names them");
     field(self.noise, "noise", "S in y = A x + S n, in model units (-1 to 1), >= 0");
     field(self.variance, "variance", "of the data, per number (pigdm, dps); 0: as it is known");
+    field(self.label, "class", "of the images (class-conditional models); -1: any");
     field(self.images, "images", "images to restore, > 0; as many as there are");
     field(self.samples, "samples", "draws of each, in 1 .. 1024");
     field(self.batch, "batch", "draws made at once, > 0");
@@ -91,7 +93,7 @@ void check_options(const RestoreCommand& o, const Arguments& arguments) {
 
 Model prepare(RestoreCommand& command, torch::Device device) {
   auto model =
-      load_with_warnings(command.use.checkpoint, command.use.weights, /*label=*/-1, device);
+      load_with_warnings(command.use.checkpoint, command.use.weights, command.label, device);
   if (model.network) {
     command.precision = network_precision(model.recipe.model, command.precision, device);
     model.network->use_type(scalar_type(command.precision));
@@ -162,11 +164,13 @@ torch::Tensor data_covariance(const RestoreCommand& command, const Model& model)
 
 nlohmann::ordered_json summary(const RestoreCommand& command, const Model& model, double variance,
                                const RestoredFigures& figures, double nfe, double seconds) {
+  const auto levels = make_grid(command.sampler, model.range);
   nlohmann::ordered_json json = {
       {"task", command.task},
       {"method", command.method},
       {"sampler", takes_sampler(command.method) ? command.sampler.name : command.method},
-      {"steps", make_grid(command.sampler, model.range).size() - 1},
+      {"steps", levels.size() - (levels.back() == 0 ? 1 : 0)},
+      {"class", command.label},
       {"noise", command.noise},
       {"data_variance", variance},
       {"images", figures.residual.count},

@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "cli/batch_choice.h"
@@ -77,10 +78,32 @@ void draw(const SampleCommand& command, Steered& steered, torch::Device device,
   }
   const SampleJob job{command, steered, device, make_sampler(command.sampler),
                       sample_grid_levels(command, model)};
+  const bool shown = std::filesystem::exists(stream.trajectory_stem() + ".png");
+  if (stream.resumed() && command.trajectory > 0 && !shown) {
+    job.draw(denoiser, /*first=*/0, std::min(batch, command.count), stream);
+  }
   stream.run(batch, denoiser, [&](Denoiser& inner, int64_t first, int64_t size) {
     return job.draw(inner, first, size, stream);
   });
   stream.finish(sample_summary(command, model, stream));
+}
+
+/// Refuses options of guidance that would have no effect.
+void check_guidance(const SampleCommand& command) {
+  const auto& [options, checkpoint, weights] = command.guidance;
+  const auto refuse = [&](const char* key) {
+    throw ConfigError(
+        fmt::format("{}: counts only with guidance; want a guidance.weight other than 1", key));
+  };
+  if (!command.guided()) {
+    if (!checkpoint.empty()) refuse("guidance.checkpoint");
+    if (options.low != 0) refuse("guidance.low");
+    if (options.high != 0) refuse("guidance.high");
+    if (options.rescale != 0) refuse("guidance.rescale");
+  }
+  if (checkpoint.empty() && weights != GuidanceSection().weights) {
+    throw ConfigError("guidance.weights: counts only with guidance.checkpoint");
+  }
 }
 
 /// Refuses what can be refused before anything is written.
@@ -93,10 +116,7 @@ void check_options(const SampleCommand& command, bool count_is_named) {
   if (command.tensors && sink_format(command.use.out) != SinkFormat::folder) {
     throw ConfigError(fmt::format("--tensors: want a folder as --out, got {}", command.use.out));
   }
-  if (!command.guided() && !command.guidance.checkpoint.empty()) {
-    throw ConfigError(
-        "guidance.checkpoint: counts only with guidance; want a guidance.weight other than 1");
-  }
+  check_guidance(command);
   if (command.start.used() && count_is_named) {
     throw ConfigError(
         "--count: with start.image as many are drawn as there are images times start.copies; want "

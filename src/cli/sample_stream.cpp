@@ -59,14 +59,12 @@ void require_finite(const torch::Tensor& images, int64_t first, uint64_t seed) {
 /// Takes away what a finished stream in the folder would leave beside that of `count` images.
 void remove_finished(const std::string& folder, int64_t count) {
   const auto summary = folder + "/samples.json";
-  if (!fs::exists(summary)) return;
   const auto there = nlohmann::json::parse(read_file(summary), nullptr, /*allow_exceptions=*/false);
   const bool counted = there.is_object() && there.value("count", nlohmann::json()).is_number();
   const auto end = counted ? there["count"].get<int64_t>() : 0;
   remove_all(summary);
   remove_all(folder + "/grid.png");
   remove_all(folder + "/samples.safetensors");
-  for (const char* picture : {"/trajectory.png", "/trajectory.avi"}) remove_all(folder + picture);
   for (auto i = count; i < end && fs::exists(folder + "/" + PngFolder::name(i)); ++i) {
     remove_all(folder + "/" + PngFolder::name(i));
   }
@@ -99,7 +97,10 @@ void SampleStream::open() {
   const auto start = resumed() ? SinkStart::resumed : SinkStart::anew;
   const auto& shape = options_.shape;
   ImageSinkOptions sink = {options_.out, options_.count, shape[0], shape[1], shape[2], to_pixels};
-  if (!resumed() && is_folder(options_.out)) remove_finished(options_.out, options_.count);
+  if (!resumed() && fs::exists(summary_path())) {
+    for (const char* picture : {".png", ".avi"}) remove_all(trajectory_stem() + picture);
+    if (is_folder(options_.out)) remove_finished(options_.out, options_.count);
+  }
   sinks_.push_back(make_image_sink(sink, start));
   if (options_.tensors) {
     sink.path = options_.out + "/samples.safetensors";

@@ -64,12 +64,14 @@ Json sample_summary(const SampleCommand& command, const Model& model, const Samp
   const auto grid =
       command.sampler.grid == GridSpacing::by_sampler ? entry.grid : command.sampler.grid;
   const auto sigmas = sample_grid_levels(command, model);
+  const auto levels = sigmas.size() - (sigmas.back() == 0 ? 1 : 0);
   return {{"sampler", command.sampler.name},
           {"variance", to_text(command.sampler.variance)},
-          {"steps", sigmas.size() - 1},
+          {"steps", levels},
           {"grid", to_text(grid)},
-          {"sigma_min", sigmas[sigmas.size() - 2]},
+          {"sigma_min", sigmas[levels - 1]},
           {"sigma_max", sigmas.front()},
+          {"denoise", command.sampler.denoise},
           {"nfe", stream.nfe()},
           {"count", command.count},
           {"batch", stream.progress().batch},

@@ -184,6 +184,7 @@ int schedule_command(const Arguments& arguments) {
   const auto x0 =
       choose_images(data.set, command.images, command.use.seed, Dequantization::none).x0.to(device);
   require_option(x0.size(0) >= 2, "data.path", "at least 2 images", x0.size(0));
+  require_file_place(command.use.out);  // before the long part: a bad folder costs no work
 
   const auto densities = measure(command, model, x0);
   const auto grid = grid_of(densities, command.method, command.steps);

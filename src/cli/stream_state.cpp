@@ -30,7 +30,9 @@ StreamState::StreamState(std::string path, Json options, int64_t batch)
   if (!std::filesystem::exists(path_, ignored)) return;
   const auto there = Json::parse(read_file(path_), nullptr, /*allow_exceptions=*/false);
   try {
-    progress_ = read_progress(there);
+    const auto progress = read_progress(there);
+    if (progress.done == 0) return;
+    progress_ = progress;
     require_same_options(there.at("options"), batch);
   } catch (const Json::exception&) {
     throw FileError(fmt::format(

@@ -18,8 +18,9 @@ struct StreamProgress {
 /// stopped.  It goes once they are finished.
 class StreamState {
  public:
-  /// Looks for what an earlier process left.  `options`: an object of everything that the images
-  /// depend on, by the names that the user knows; "batch" is compared by itself, unless it is 0.
+  /// Looks for what an earlier process left: who finished no image left nothing.  `options`: an
+  /// object of everything that the images depend on, by the names that the user knows; "batch" is
+  /// compared by itself, unless it is 0.
   /// @throws ConfigError naming the first option that differs there, what was found and what is
   /// wanted; FileError for a file that is none of ours.
   StreamState(std::string path, nlohmann::ordered_json options, int64_t batch);

@@ -1,11 +1,13 @@
 #include "core/brownian_path.h"
 
 #include <ATen/core/PhiloxRNGEngine.h>
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <cmath>
 #include <numbers>
 
+#include "core/error.h"
 #include "core/random.h"
 
 namespace halcyon {
@@ -37,7 +39,12 @@ BrownianPath::BrownianPath(uint64_t seed, int64_t first, int64_t count)
 
 int64_t BrownianPath::place_of(double sigma) {
   const double unit = (std::log2(sigma) + kOctaves) / (2 * kOctaves);
-  TORCH_CHECK(unit >= 0 && unit <= 1, "BrownianPath: sigma = ", sigma, " is not in 2^-24 .. 2^24");
+  if (!(unit >= 0 && unit <= 1)) {
+    throw ConfigError(
+        fmt::format("sampler: want noise levels in 2^-24 .. 2^24, 6e-8 to 1.7e7, for the noise of "
+                    "a step, got {}",
+                    sigma));
+  }
   return std::llround(unit * (int64_t{1} << kDepth));
 }
 
@@ -82,7 +89,12 @@ torch::Tensor BrownianPath::increment(double from, double to, const torch::Tenso
               like.size(0));
   const int64_t a = place_of(from);
   const int64_t b = place_of(to);
-  TORCH_CHECK(a != b, "BrownianPath: sigma = ", from, " and ", to, " are too close");
+  if (a == b) {
+    throw ConfigError(
+        fmt::format("sampler: the noise of a step wants levels a part in 30 000 apart, got {} and "
+                    "{}; want fewer sampler.steps, or a wider sampler.sigma_min and sigma_max",
+                    from, to));
+  }
   return (value(b, like) - value(a, like)) / std::sqrt(static_cast<double>(std::abs(a - b)));
 }
 

@@ -20,8 +20,8 @@ class BrownianPath {
   BrownianPath(uint64_t seed, int64_t first, int64_t count);
 
   /// (W(ln to) - W(ln from)) / sqrt(|ln from - ln to|) ~ N(0, I): [count, ...], as `like`.
-  /// Increments of intervals that do not overlap are independent.  Both levels within 2^-24 .. 2^24
-  /// and not too close to be told apart.
+  /// Increments of intervals that do not overlap are independent.
+  /// @throws ConfigError unless both levels are within 2^-24 .. 2^24 and can be told apart.
   torch::Tensor increment(double from, double to, const torch::Tensor& like);
 
  private:

@@ -52,7 +52,19 @@ class Listing {
     std::vector<fs::path> entries;
     for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
     std::sort(entries.begin(), entries.end());  // so that which of two links counts is fixed
-    for (const auto& entry : entries) add(entry, prefix);
+    const bool drawn = fs::exists(folder / "samples.json");
+    for (const auto& entry : entries) {
+      if (drawn && shows_samples(entry)) {
+        ++skipped;
+      } else {
+        add(entry, prefix);
+      }
+    }
+  }
+
+  /// The pictures that `halcyon sample` puts beside its images.
+  static bool shows_samples(const fs::path& entry) {
+    return entry.filename() == "grid.png" || entry.filename() == "trajectory.png";
   }
 
   void add(const fs::path& entry, const std::string& prefix) {

@@ -41,6 +41,21 @@ TEST_CASE("restore writes draws, their figures and a picture", "[cli][restore]")
   }
 }
 
+TEST_CASE("measurements have the noise that is asked for", "[cli][restore][statistical]") {
+  const TemporaryDirectory dir;
+  // So narrow a blur changes nothing.
+  const auto outcome = run_program(kToy +
+                                   "--task deblur --deblur.width 0.1 --images 500 --samples 1 "
+                                   "--method ddrm --sampler.steps 2 --noise 0.3 --out " +
+                                   dir / "r");
+  INFO(outcome.output);
+  REQUIRE(outcome.code == 0);
+  const auto tensors = read_safetensors(dir / "r/restored.safetensors").tensors;
+  const auto noise = tensors.at("y") - tensors.at("truth");
+  const auto numbers = static_cast<double>(noise.numel());
+  REQUIRE_THAT(noise.std().item<double>(), WithinRel(0.3, 5 / std::sqrt(2 * numbers)));
+}
+
 TEST_CASE("restore draws the same in any batches, and measures it the same", "[cli][restore]") {
   const TemporaryDirectory dir;
   const auto restored = [&](const std::string& batch) {

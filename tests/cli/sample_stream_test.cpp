@@ -1,9 +1,13 @@
+#include "cli/sample_stream.h"
+
 #include <sys/resource.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/batch_choice.h"
+#include "core/error.h"
+#include "core/gaussian_mixture.h"
 #include "io/safetensors.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"
@@ -141,6 +145,34 @@ TEST_CASE("an unfinished stream of other options is refused by the option", "[cl
   refused("", "unfinished.json");
 }
 
+TEST_CASE("a stream that finished no image stands in nobody's way", "[cli][error]") {
+  const auto out = GENERATE(as<std::string>{}, "/s", "/s.zip", "/s.safetensors");
+  const TemporaryDirectory dir;
+  const std::string line = "sample --checkpoint toy:mixture --count 3 --run.threads 1 --out " +
+                           dir.string() + out + " --sampler.name euler_ancestral ";
+  const auto refused = run_program(line + "--sampler.sigma_max 1e9");
+  INFO(refused.output);
+  REQUIRE(refused.code == 2);
+  REQUIRE_THAT(refused.output, Contains("noise levels in 2^-24 .. 2^24"));
+  succeeds(line + "--sampler.steps 4 --batch 2");
+}
+
+TEST_CASE("a stream that goes on shows the way of its first images if it is now asked to",
+          "[cli][roundtrip]") {
+  const TemporaryDirectory dir;
+  const auto line = kSlow + ("--out " + dir.string());
+  succeeds(line + "/whole/s.zip --trajectory 2");
+  const auto killed =
+      stopped(line + "/parts/s.zip", "KILL", dir / "parts/s.zip.part/unfinished.json");
+  REQUIRE(killed.code == 137);
+  REQUIRE_FALSE(fs::exists(dir / "parts/s.trajectory.png"));
+  REQUIRE_THAT(succeeds(line + "/parts/s.zip --trajectory 2"), Contains("going on after"));
+  REQUIRE(contents(dir / "whole") == contents(dir / "parts"));
+  succeeds("sample --checkpoint toy:mixture --count 2 --sampler.steps 3 --out " +
+           dir / "parts/s.zip");  // whose way was not asked for
+  REQUIRE_FALSE(fs::exists(dir / "parts/s.trajectory.png"));
+}
+
 TEST_CASE("a finished stream is replaced and leaves nothing of its own", "[cli]") {
   const TemporaryDirectory dir;
   const auto line =
@@ -186,6 +218,23 @@ TEST_CASE("images that are not finite are named, with their seed", "[cli][error]
   REQUIRE_THAT(outcome.output, Contains("image 0 of seed 9 is not finite"));
 }
 
+TEST_CASE("the image that is not finite is named whatever its batch", "[cli][error]") {
+  // 1e38 n is beyond float32 where n > 3.4, which is in one of a hundred images.
+  const TemporaryDirectory dir;
+  const auto named = [&](const std::string& batch) {
+    const auto outcome = run_program(
+        "sample --checkpoint toy:mixture --count 600 --seed 9 --run.threads 1 --sampler.name euler "
+        "--sampler.sigma_max 1e38 --sampler.steps 2 --batch " +
+        batch + " --out " + dir / batch);
+    INFO(outcome.output);
+    REQUIRE(outcome.code == 1);
+    return outcome.output.substr(outcome.output.find("image "));
+  };
+  const auto name = named("600");
+  REQUIRE_THAT(name, Contains("of seed 9 is not finite") && !Contains("image 0 "));
+  REQUIRE(named("1") == name);
+}
+
 TEST_CASE("a disk that fills up stops the stream with the file and the reason", "[cli][error]") {
   const TemporaryDirectory dir;
   const auto outcome =
@@ -211,6 +260,103 @@ TEST_CASE("what fails on the writing thread ends the program with the file's nam
   REQUIRE(fs::exists(dir / "s/00005.png"));
   fs::remove(dir / "s/00007.png");
   REQUIRE_THAT(succeeds(kSlow + ("--out " + dir / "s")), Contains("going on after 6 of 30"));
+}
+
+TEST_CASE("no failure to write is passed over, and the grid shows the first 256", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const std::string line = "sample --checkpoint toy:mixture --sampler.steps 1 --run.threads 1 ";
+  fs::create_directories(dir / "s/00300.png");
+  const auto outcome = run_program(line + "--count 301 --batch 301 --out " + dir / "s");
+  INFO(outcome.output);
+  REQUIRE(outcome.code == 2);
+  REQUIRE_THAT(outcome.output, Contains("s/00300.png"));
+  fs::remove(dir / "s/00300.png");
+  succeeds(line + "--count 301 --batch 301 --out " + dir / "s");
+  succeeds(line + "--count 256 --batch 256 --out " + dir / "few");
+  REQUIRE(slurp(dir / "s/grid.png") == slurp(dir / "few/grid.png"));
+}
+
+TEST_CASE("a stream that goes on sums up time and evaluations", "[cli][roundtrip]") {
+  const TemporaryDirectory dir;
+  const auto line = kSlow + ("--out " + dir / "s");
+  fs::create_directories(dir / "s/00007.png");
+  REQUIRE(run_program(line).code == 2);
+  auto state = nlohmann::ordered_json::parse(slurp(dir / "s/unfinished.json"));
+  REQUIRE(state["done"] == 6);
+  REQUIRE(state["evaluations"] == 6 * 200);
+  state["evaluations"] = 6 * 200 + 15;
+  state["seconds"] = 1000;
+  spill(dir / "s/unfinished.json", state.dump());
+  fs::remove(dir / "s/00007.png");
+  succeeds(line);
+  const auto summary = nlohmann::json::parse(slurp(dir / "s/samples.json"));
+  REQUIRE(summary["nfe"] == 200.5);
+  REQUIRE(summary["seconds"] > 1000);
+}
+
+TEST_CASE("other weights or other start images of the same names are noticed", "[cli][error]") {
+  const TemporaryDirectory dir;
+  const auto train = [&](const std::string& seed) {
+    fs::remove_all(dir / "run");
+    succeeds(
+        "train --data.path toy:mixture --data.limit 200 --model.name mlp --model.mlp.width 8 "
+        "--model.mlp.depth 1 --training.batch 16 --run.sample_every 0 --run.fisher_every 0 "
+        "--run.threads 1 --training.steps 2 --run.seed " +
+        seed + " --run.dir " + dir / "run");
+  };
+  const auto stopped_after_two = [&](const std::string& name, const std::string& more) {
+    fs::create_directories(dir / (name + "/00003.png"));
+    const auto line =
+        "sample --batch 2 --sampler.steps 2 --run.threads 1 " + more + " --out " + dir / name;
+    REQUIRE(run_program(line).code == 2);
+    fs::remove(dir / (name + "/00003.png"));
+    return line;
+  };
+  const auto refuses = [](const std::string& line, const std::string& key) {
+    const auto outcome = run_program(line);
+    INFO(outcome.output);
+    REQUIRE(outcome.code == 2);
+    REQUIRE_THAT(outcome.output, Contains(key + ": found"));
+  };
+  train("1");
+  const auto own = stopped_after_two("own", "--count 6 --checkpoint " + dir / "run");
+  const auto guided = stopped_after_two(
+      "guided", "--count 6 --checkpoint toy:mixture --guidance.weight 2 --guidance.checkpoint " +
+                    dir / "run");
+  train("2");
+  refuses(own, "network");
+  refuses(guided, "network of guidance");
+
+  const std::string toy = "sample --checkpoint toy:mixture --sampler.steps 2 --out ";
+  succeeds(toy + dir / "images" + " --count 6");
+  const auto started = stopped_after_two(
+      "started", "--checkpoint toy:mixture --start.sigma 1 --start.image " + dir / "images");
+  succeeds(toy + dir / "images" + " --count 6 --seed 2");
+  refuses(started, "images of start");
+}
+
+TEST_CASE("a stream looks again how far it has come once it holds its place", "[cli][roundtrip]") {
+  const TemporaryDirectory dir;
+  const StreamOptions options = {.out = dir / "s", .count = 4, .batch = 2, .shape = {1, 2, 2}};
+  const auto draw = [](int64_t until) {
+    return [until](Denoiser&, int64_t first, int64_t size) -> SampleStream::Drawn {
+      if (first >= until) throw FileError("stopped");
+      return {torch::zeros({size, 1, 2, 2}), 1};
+    };
+  };
+  GaussianMixture unused(torch::ones({1}), torch::zeros({1, 4}), torch::ones({4}));
+  SampleStream late(options);
+  {
+    SampleStream early(options);
+    early.open();
+    REQUIRE_THROWS_AS(early.run(2, unused, draw(2)), FileError);
+  }
+  REQUIRE_FALSE(late.resumed());
+  late.open();
+  REQUIRE(late.resumed());
+  REQUIRE(late.progress().done == 2);
+  late.run(2, unused, draw(4));
+  REQUIRE(late.progress().done == 4);
 }
 
 TEST_CASE("memory does not grow with the number of images", "[cli][property]") {

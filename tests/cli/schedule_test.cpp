@@ -52,6 +52,20 @@ TEST_CASE("samples of a law are nearer to it than those of another", "[cli]") {
   CHECK(other.output.find("want one shape") != std::string::npos);
 }
 
+TEST_CASE("a schedule makes the folder that it is to lie in", "[cli]") {
+  const TemporaryDirectory dir;
+  const std::string line =
+      "schedule --checkpoint toy:mixture --steps 3 --levels 3 --images 4 --out ";
+  const auto made = run_program(line + dir / "new/grid.csv");
+  INFO(made.output);
+  REQUIRE(made.code == 0);
+  REQUIRE(load_grid_levels(dir / "new/grid.csv").size() == 3);
+  spill(dir / "file", "");
+  const auto refused = run_program(line + dir / "file/grid.csv");
+  REQUIRE(refused.code == 2);
+  REQUIRE(refused.output.find(dir / "file") != std::string::npos);
+}
+
 TEST_CASE("bad options of schedule are refused by name", "[cli][error]") {
   const auto refused = [](const std::string& arguments, const std::string& what) {
     const auto outcome = run_program(arguments);

@@ -74,6 +74,9 @@ TEST_CASE("a model guided by itself is itself, at two evaluations a level", "[cl
   REQUIRE(plain.summary["nfe"] == 15);
   REQUIRE(guided.summary["nfe"] == 30);
   REQUIRE(guided.summary["guidance"]["weight"] == 4);
+  const auto clamped = sampled(
+      dir, line + "--guidance.checkpoint toy:gaussian --guidance.weight 4 --clamp.limit 0.1");
+  REQUIRE(largest(clamped.images) < 0.1 + 1e-6);
 }
 
 TEST_CASE("classifier-free guidance acts in its interval and is counted there", "[cli]") {
@@ -82,6 +85,9 @@ TEST_CASE("classifier-free guidance acts in its interval and is counted there", 
                     two_class_run(dir) + " --class 1 ";
   const auto plain = sampled(dir, line);
   REQUIRE(torch::equal(sampled(dir, line + "--label 1").images, plain.images));
+  const auto by_itself =
+      sampled(dir, line + "--guidance.weight 3 --guidance.checkpoint " + dir / "run");
+  REQUIRE(largest(by_itself.images - plain.images) < 1e-4);  // of the same class
   const auto guided = sampled(dir, line + "--guidance.weight 3");
   REQUIRE(largest(guided.images - plain.images) > 0.1);
   REQUIRE(guided.summary["nfe"] == 16);
@@ -112,6 +118,24 @@ TEST_CASE("one step from noise draws the denoisers of the class, of none, and wh
   }
 }
 
+TEST_CASE("what is hidden is drawn of the class that is asked for", "[cli][restore]") {
+  const TemporaryDirectory dir;
+  const auto line = "restore --images 2 --samples 1 --method ddrm --sampler.steps 8 --noise 5 " +
+                    ("--run.threads 1 --out " + dir / "r") + " --checkpoint " + two_class_run(dir) +
+                    " --class ";
+  const auto brightness = [&](const std::string& label) {
+    succeeds(line + label);
+    const auto drawn = read_safetensors(dir / "r/restored.safetensors").tensors.at("samples");
+    return drawn.mean().item<double>();
+  };
+  REQUIRE(brightness("0") < -0.5);
+  REQUIRE(brightness("1") > 0.5);
+  const double far = (250 - 5) / 2.0 / 127.5;
+  const auto json = nlohmann::json::parse(slurp(dir / "r/restore.json"));
+  REQUIRE_THAT(json["data_variance"].get<double>(), WithinRel(far * far, 1e-3));
+  refuses(line + "2", {"--class", "0 .. 1"});
+}
+
 TEST_CASE("guidance without anything to be guided by is refused", "[cli][error]") {
   const TemporaryDirectory dir;
   const std::string toy = "sample --checkpoint toy:mixture --out " + dir / "s ";
@@ -119,7 +143,11 @@ TEST_CASE("guidance without anything to be guided by is refused", "[cli][error]"
   refuses(toy + "--class 1", {"--class", "no classes", "toy:mixture"});
   refuses(toy + "--guidance.weight 2 --guidance.checkpoint toy:gaussian",
           {"guidance.checkpoint", "toy:gaussian", "1x4x4"});
-  refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.weight"});
+  refuses(toy + "--guidance.checkpoint toy:mixture", {"guidance.checkpoint", "guidance.weight"});
+  for (const std::string key : {"guidance.low", "guidance.high", "guidance.rescale"}) {
+    refuses(toy + "--" + key + " 0.5", {key, "guidance.weight"});
+  }
+  refuses(toy + "--guidance.weights raw", {"guidance.weights", "guidance.checkpoint"});
   const auto run = two_class_run(dir, "--training.label_dropout 0");
   const auto line = "sample --guidance.weight 2 --out " + dir / "s --checkpoint " + run;
   refuses(line, {"--class"});
@@ -146,6 +174,24 @@ TEST_CASE("clamped images keep to the limit, whose keys are refused where they m
   refuses(toy + "--clamp.quantile 0.9", {"clamp.limit", "> 0"});
   refuses(toy + "--clamp.limit 1 --clamp.quantile 2", {"clamp.quantile", "2"});
   REQUIRE_FALSE(std::filesystem::exists(dir / "s"));
+}
+
+TEST_CASE("without the step to sigma 0 an image keeps the noise of the lowest level", "[cli]") {
+  const TemporaryDirectory dir;
+  const auto noisy = sampled(dir,
+                             "--checkpoint toy:gaussian --count 2000 --sampler.name dpmpp_2m "
+                             "--sampler.steps 9 --sampler.sigma_min 0.5 --sampler.denoise false");
+  REQUIRE(noisy.summary["nfe"] == 8);
+  REQUIRE(noisy.summary["steps"] == 9);
+  REQUIRE(noisy.summary["denoise"] == false);
+  REQUIRE_THAT(noisy.summary["sigma_min"].get<double>(), WithinRel(0.5, 1e-9));
+  const auto variance = find_toy("toy:gaussian").make().variances() + 0.25;
+  REQUIRE(largest(noisy.images.flatten(1).var(0) / variance - 1) < 0.2);
+  refuses(
+      "sample --checkpoint toy:gaussian --sampler.denoise false --start.image toy:gaussian "
+      "--start.sigma 0.002 --out " +
+          dir / "s",
+      {"start.sigma", "above the last"});
 }
 
 TEST_CASE("images drawn from a start have the law of closed form", "[cli][oracle][statistical]") {

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/error.h"
 #include "tests/support/catch.h"
 
 using namespace halcyon;
@@ -84,4 +85,15 @@ TEST_CASE("a sample's path does not depend on its batch, and is its seed's", "[c
                      BrownianPath(5, 2, 2).increment(3, 1, like.narrow(0, 0, 2))));
   CHECK_FALSE(torch::equal(together, BrownianPath(6, 0, 4).increment(3, 1, like)));
   CHECK(BrownianPath(5, 0, 4).increment(3, 1, like.to(torch::kFloat32)).dtype() == torch::kFloat32);
+}
+
+TEST_CASE("levels that a path does not have are refused with the option that chose them",
+          "[core][error]") {
+  BrownianPath path(5, 0, 4);
+  for (const auto& [from, to] : {std::pair(1e9, 1.0), std::pair(1.0, 1e-9), std::pair(1.0, 0.0)}) {
+    CHECK_THROWS_AS(path.increment(from, to, kLike), ConfigError);
+    CHECK_THROWS_WITH(path.increment(from, to, kLike), Contains("sampler: want noise levels in"));
+  }
+  CHECK_THROWS_AS(path.increment(1.00001, 1, kLike), ConfigError);
+  CHECK_THROWS_WITH(path.increment(1.00001, 1, kLike), Contains("sampler.steps"));
 }

@@ -105,6 +105,18 @@ TEST_CASE("singular values are those of the explicit matrix", "[core][operator][
   }
 }
 
+TEST_CASE("what a blur leaves hardly anything of counts as lost", "[core][operator][oracle]") {
+  const BlurOperator blur({1, 8, 8}, 2.5);
+  auto rng = make_generator(3, "measurements");
+  const auto y = torch::randn({2, 1, 8, 8}, rng, torch::kFloat64);
+  const auto s = blur.singular_values(y);
+  const auto lost = s == 0;
+  CHECK(lost.any().item<bool>());
+  CHECK((s > 0).logical_and(s < 1e-5).sum().item<int64_t>() == 0);
+  const auto restored = blur.to_singular(blur.pseudo_inverse(y)).masked_select(lost);
+  CHECK(largest(restored) < 1e-6);  // of numbers up to 1e5
+}
+
 TEST_CASE("operators that do not fit are refused", "[core][operator][error]") {
   CHECK_THROWS_WITH(PoolingOperator(kShape, 4), Contains("superresolve.factor"));
   CHECK_THROWS_AS(PoolingOperator(kShape, 0), ConfigError);

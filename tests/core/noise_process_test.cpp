@@ -52,6 +52,20 @@ TEST_CASE("time() inverts sigma() for every process", "[core][property]") {
   }
 }
 
+TEST_CASE("what lies beyond a process is taken for its end", "[core][property]") {
+  for (const auto& entry : noise_process_registry()) {
+    const auto process = make_noise_process({.name = entry.name});
+    const double first = process->time_min(), last = process->time_max();
+    const auto t = torch::tensor({first - 0.5, last + 0.5}, kDouble);
+    const auto sigma =
+        torch::tensor({0.5 * process->sigma_min(), 2 * process->sigma_max()}, kDouble);
+    INFO(entry.name);
+    REQUIRE(torch::allclose(process->sigma(t),
+                            process->sigma(torch::tensor({first, last}, kDouble)), 1e-12, 0));
+    REQUIRE(torch::equal(process->time(sigma), torch::tensor({first, last}, kDouble)));
+  }
+}
+
 TEST_CASE("every process is the one its paper writes down", "[core][oracle]") {
   for (const auto& entry : noise_process_registry()) {
     const auto process = make_noise_process({.name = entry.name});

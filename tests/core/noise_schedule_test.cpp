@@ -62,6 +62,10 @@ TEST_CASE("noise grids have the spacing that their names say", "[core][oracle]")
   }
   REQUIRE_THROWS_AS(karras_grid(1, 0.5, 10, 7), ConfigError);
   REQUIRE_THROWS_AS(geometric_grid(0, 1, 10), ConfigError);
+  for (const double rho : {0.0, -1.0, std::nan("")}) {
+    REQUIRE_THROWS_WITH(karras_grid(0.01, 10, 11, rho), Contains("sampler.rho: want"));
+  }
+  REQUIRE_THROWS_WITH(karras_grid(0.01, 10, 11, 1e300), Contains("cannot be told apart"));
 }
 
 TEST_CASE("grids are those of k-diffusion", "[core][golden]") {

@@ -68,6 +68,22 @@ TEST_CASE("the isotropic covariance is exact of isotropic data, whatever the ope
   }
 }
 
+TEST_CASE("without noise, what is lost has no weight and what is certain a finite one",
+          "[core][posterior][error]") {
+  const BlurOperator wide({1, 8, 8}, 2.5);  // loses most
+  const auto residual = normal({kBatch, 1, 8, 8}, "residual");
+  CHECK(IsotropicWeight(wide, 0.4, 0).weigh(residual, at_level(0.3)).isfinite().all().item<bool>());
+  // A pixel that never varies, and is measured.
+  const MaskOperator all(torch::ones({1, 1, 2}, torch::kBool));
+  const auto covariance = torch::tensor({{1.0, 0.0}, {0.0, 0.0}}, torch::kFloat64);
+  const GaussianWeight certain(all, covariance, 0);
+  const auto y = normal({kBatch, 2}, "y");
+  CHECK(certain.weigh(y, at_level(0.3)).isfinite().all().item<bool>());
+  auto levels = at_level(0.3);
+  levels[1] = 0.4;
+  CHECK_THROWS_WITH(certain.weigh(y, levels), Contains("one noise level"));
+}
+
 TEST_CASE("a weight by the norm is the isotropic one at the expected length",
           "[core][posterior][oracle]") {
   const double noise = 0.3;

@@ -176,6 +176,18 @@ TEST_CASE("classes are the sub-folders by name and files come in path order", "[
   CHECK_THROWS_WITH(load_image_set(options), Contains("stray.png in no sub-folder"));
 }
 
+TEST_CASE("of a folder of samples the images count and not the pictures of them", "[data]") {
+  const TemporaryFolder folder;
+  for (const auto* name : {"00000.png", "grid.png", "other.png", "trajectory.png"}) {
+    folder.write(name, gray_png(2, 2, 30));
+  }
+  CHECK(load_image_set(folder.options()).images.size(0) == 4);
+  folder.write("samples.json", "{}");
+  const auto set = load_image_set(folder.options());
+  CHECK(set.images.size(0) == 2);
+  CHECK(set.warnings.empty());
+}
+
 TEST_CASE("one image with colour makes the set RGB and sizes must agree", "[data]") {
   const TemporaryFolder folder;
   folder.write("a.png", gray_png(3, 2, 40));

@@ -1,10 +1,12 @@
 #include "io/file_lock.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <vector>
 
 #include "core/error.h"
 #include "tests/support/catch.h"
@@ -41,6 +43,32 @@ TEST_CASE("a killed process holds nobody back", "[io]") {
   REQUIRE(std::filesystem::exists(path));
   const FileLock ours(path);
   REQUIRE_THROWS_AS(FileLock(path), FileError);
+}
+
+TEST_CASE("of many processes that ask again and again never two hold a lock", "[io]") {
+  // What one lets go of and removes, another may have opened already.
+  const TemporaryDirectory dir;
+  const auto path = dir / "lock";
+  const auto alone = dir / "alone";
+  const auto contend = [&] {
+    for (int held = 0; held < 400;) try {
+        const FileLock lock(path);
+        if (::mkdir(alone.c_str(), 0777) != 0) return 1;
+        ::rmdir(alone.c_str());
+        ++held;
+      } catch (const FileError&) {
+      }
+    return 0;
+  };
+  std::vector<pid_t> children(4);
+  for (auto& child : children) {
+    if (child = ::fork(); child == 0) ::_exit(contend());
+  }
+  for (const auto child : children) {
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
 }
 
 TEST_CASE("a lock that cannot be made names the file and the reason", "[io][error]") {

@@ -17,6 +17,8 @@ TEST_CASE("a grid is cut at the level that an image starts from", "[samplers]") 
   REQUIRE(grid_from(grid, 2) == std::vector<double>{2, 0.5, 0});
   REQUIRE(grid_from(grid, 2 * (1 + 1e-12)).size() == 3);
   REQUIRE(grid_from(grid, 0.1) == std::vector<double>{0.1, 0});
+  REQUIRE(grid_from({80, 10, 2}, 5) == std::vector<double>{5, 2});
+  REQUIRE_THROWS_WITH(grid_from({80, 10, 2}, 1), Contains("start.sigma"));
   for (const double sigma : {0.0, -1.0, 80.1, std::nan("")}) {
     REQUIRE_THROWS_WITH(grid_from(grid, sigma), Contains("start.sigma") && Contains("80"));
   }

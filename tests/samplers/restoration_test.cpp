@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/noise_grid.h"
 #include "core/posterior_denoiser.h"
+#include "samplers/ancestral.h"
 #include "samplers/ddrm.h"
 #include "samplers/registry.h"
 #include "samplers/repaint.h"
@@ -150,6 +151,47 @@ TEST_CASE("RePaint tends to the posterior of isotropic data", "[sampler][repaint
   }
 }
 
+TEST_CASE("pixels that tell nothing of the seen ones RePaint draws as DDPM does",
+          "[sampler][repaint][oracle]") {
+  const auto measure = half_mask();
+  const std::vector<double> sigmas = {5, 2, 0.7, 0.2, 0};
+  auto inner = isotropic_gaussian(4, 0.4).denoiser();
+  const auto law = [&](auto&& sampler_for) {
+    return exact_law(
+        [&](const torch::Tensor& x, const torch::Tensor& ys, NoiseSource& source) {
+          return sampler_for(ys).sample(inner, x, sigmas, source);
+        },
+        kRow, row({0.3, -0.8}), sigmas[0]);
+  };
+  const auto repaint = law([&](const torch::Tensor& ys) {
+    return RepaintSampler(measure, ys, 0.1, {.resamplings = 1});
+  });
+  const auto ddpm = law([](const torch::Tensor&) { return DdpmSampler(); });
+  const auto unseen = [](const torch::Tensor& t) { return t.slice(0, 2).slice(-1, -2); };
+  CHECK(distance(unseen(repaint.mean), unseen(ddpm.mean)) < 1e-12);
+  CHECK(distance(unseen(repaint.covariance), unseen(ddpm.covariance)) < 1e-12);
+}
+
+TEST_CASE("RePaint's first step knows the seen pixels already", "[sampler][repaint][oracle]") {
+  auto prior = isotropic_gaussian(4, 1);
+  prior.covariance = 0.1 * prior.covariance + 0.6;
+  const auto measure = half_mask();
+  const auto y = row({0.3, -0.8});
+  auto inner = prior.denoiser();
+  const double sigma = 0.5;
+  const auto law = exact_law(
+      [&](const torch::Tensor& x, const torch::Tensor& ys, NoiseSource& source) {
+        return RepaintSampler(measure, ys, 0, {.resamplings = 1})
+            .sample(inner, x, {sigma, 0}, source);
+      },
+      kRow, y, sigma);
+  // To sigma = 0 the unseen pixels are D's of y + sigma n beside noise.
+  const auto want =
+      denoise_at(inner, row({0.3, -0.8, 0, 0}).reshape({1, 1, 1, 4}), sigma).flatten();
+  CHECK(distance(law.mean.slice(0, 2), want.slice(0, 2)) < 1e-12);
+  CHECK(distance(law.mean.slice(0, 0, 2), y.flatten()) < 1e-12);
+}
+
 TEST_CASE("resampling brings RePaint to the posterior of correlated pixels",
           "[sampler][repaint][oracle]") {
   auto prior = isotropic_gaussian(4, 1);
@@ -181,9 +223,10 @@ TEST_CASE("DDRM of isotropic data follows its recursion", "[sampler][ddrm][oracl
   const double noise = 0.3;
   const DdrmOptions options = {.eta = 0.7, .eta_b = 0.9};
   const auto prior = isotropic_gaussian(16, v);
-  const auto sigmas = geometric_grid(0.01, 80, 30);
+  // The start of the first is forgotten; that of the second is not.
+  const auto sigmas = GENERATE(geometric_grid(0.01, 80, 30), std::vector<double>{0.5, 0.25, 0});
   for (const auto& [name, measure] : small_operators()) {
-    INFO(name);
+    INFO(name << " from " << sigmas[0]);
     auto rng = make_generator(4, "truth");
     const auto y = measure->apply(torch::randn({1, 2, 2, 4}, rng, torch::kFloat64));
     auto inner = prior.denoiser();
@@ -203,8 +246,9 @@ TEST_CASE("DDRM of isotropic data follows its recursion", "[sampler][ddrm][oracl
       const double si = s[i].item<double>();
       const double w = si > 0 ? (uy[i] / si).item<double>() : 0;
       const double blur = noise / si;
-      double mean = si > 0 ? w : 0;
-      double variance = sigmas[0] * sigmas[0] - (si > 0 ? blur * blur : 0);
+      const bool known = sigmas[0] > blur;
+      double mean = known ? w : 0;
+      double variance = sigmas[0] * sigmas[0] - (known ? blur * blur : 0);
       for (size_t k = 0; k + 1 < sigmas.size(); ++k) {
         const double u = sigmas[k + 1];
         const double g = v / (v + sigmas[k] * sigmas[k]);
@@ -303,4 +347,5 @@ TEST_CASE("restorations refuse what they cannot do", "[sampler][error]") {
   CHECK_THROWS_WITH(RepaintSampler(half_mask(), row({0, 0}), 0, {.resamplings = 0}),
                     Contains("repaint.resamplings"));
   CHECK_THROWS_WITH(DdrmSampler(pooling, y, 0.1, {.eta = 1.5}), Contains("ddrm.eta"));
+  CHECK_THROWS_WITH(DdrmSampler(pooling, y, 0.1, {.eta_b = -0.5}), Contains("ddrm.eta_b"));
 }

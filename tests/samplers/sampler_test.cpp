@@ -119,6 +119,24 @@ TEST_CASE("every sampler with its own defaults ends within 10 % of the data's va
   }
 }
 
+TEST_CASE("without the step to sigma 0, every sampler ends at the law of the lowest level",
+          "[sampler][oracle][statistical]") {
+  auto denoiser = gaussian(500);
+  const double lowest = 0.5;
+  for (const auto& entry : sampler_registry()) {
+    DYNAMIC_SECTION(entry.name) {
+      auto options = named(entry.name);
+      options.sigma_min = lowest;
+      options.denoise = false;
+      const auto sigmas = make_grid(options, ModelRange());
+      REQUIRE_THAT(sigmas.back(), WithinRel(lowest, 1e-9));
+      const auto y = draw_samples(*make_sampler(options), denoiser, {16, 500}, sigmas, 5, 0);
+      REQUIRE_THAT(y.var().item<double>(), WithinRel(kStd * kStd + lowest * lowest, 0.1));
+      REQUIRE_THAT(y.mean().item<double>(), WithinAbs(kMean, 0.03));
+    }
+  }
+}
+
 TEST_CASE("the vp grid is that of the model's own process", "[sampler][oracle]") {
   const VpScheduleOptions cosine = {.beta = BetaSchedule::cosine};
   const VpSchedule schedule(cosine);
@@ -195,6 +213,10 @@ TEST_CASE("bad sampler options are refused by name", "[sampler][error]") {
   options.rho = 1e300;  // every level the same to rounding
   REQUIRE_THROWS_AS(make_grid(options, ModelRange()), ConfigError);
   options.rho = 7;
+  options.steps = 1;
+  options.denoise = false;  // and there is no step at all
+  REQUIRE_THROWS_WITH(make_grid(options, ModelRange()), Contains("sampler.denoise"));
+  options.denoise = true;
   options.sigma_min = 100;
   REQUIRE_THROWS_AS(make_grid(options, ModelRange()), ConfigError);
 }

@@ -121,6 +121,9 @@ TEST_CASE("samplers of one law are one", "[sampler][oracle]") {
     same(PredictorCorrectorSampler({.predictor = Predictor::ancestral, .corrector_steps = 0}),
          ancestral);
     same(PredictorCorrectorSampler({.corrector_steps = 0}), EulerMaruyamaSampler());
+    same(
+        PredictorCorrectorSampler({.predictor = Predictor::probability_flow, .corrector_steps = 0}),
+        AncestralSampler(AncestralStep::euler, /*eta=*/0));
   }
 }
 
@@ -183,7 +186,8 @@ TEST_CASE("the corrector of Song et al. keeps the law as far as its step is smal
   const auto x =
       kMean + std::hypot(kStd, 20) * noise.normal_like(torch::empty({count, dim}, kDouble));
   const double exact = kStd * kStd + 0.01;
-  for (const auto predictor : {Predictor::reverse_sde, Predictor::ancestral}) {
+  for (const auto& [predictor, name] : enum_names(Predictor())) {
+    CAPTURE(name);
     options.pc.predictor = predictor;
     const auto y = make_sampler(options)->sample(denoiser, x, sigmas, noise);
     CHECK_THAT(y.var().item<double>(), WithinRel(exact, 5 * std::sqrt(2.0 / (count * dim))));
@@ -223,5 +227,6 @@ TEST_CASE("bad options of stochastic samplers are refused by name", "[sampler][e
   refused("pc", "sampler.pc", [](auto& o) { o.pc.snr = 0; });
   refused("langevin_adjusted", "sampler.langevin", [](auto& o) { o.langevin.step = 4; });
   refused("langevin_consistent", "renewal", [](auto& o) { o.langevin.renewal = 0.5; });
+  refused("langevin_consistent", "renewal", [](auto& o) { o.langevin.renewal = INFINITY; });
   refused("langevin_kinetic", "sampler.kinetic", [](auto& o) { o.kinetic.step = 2; });
 }
