@@ -284,7 +284,7 @@ TEST_CASE("exact denoisers are asked by sigma, and have nothing raw", "[cli][ora
   REQUIRE_FALSE(std::filesystem::exists(dir / "out.safetensors"));
 }
 
-TEST_CASE("NCSN++ comes in, answers as its composition does, and goes back bit for bit",
+TEST_CASE("NCSN++ comes in and answers as its composition does and goes back bit for bit",
           "[cli][oracle][roundtrip]") {
   const TemporaryDirectory dir;
   const auto weights = write_ncsnpp(dir / "in");

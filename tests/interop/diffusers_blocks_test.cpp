@@ -169,7 +169,7 @@ const std::vector<std::pair<const char*, Json>> kConfigs = {
 
 }  // namespace
 
-TEST_CASE("the composition's filters keep a constant, and halve what they doubled",
+TEST_CASE("the filters of the composition keep a constant and halve what they doubled",
           "[interop][property]") {
   const auto x = torch::full({1, 2, 6, 6}, 0.5, kDouble);
   const auto up = DiffusersComposition::fir_up(x);
@@ -216,7 +216,7 @@ TEST_CASE("gradients of skip blocks are those of the composition", "[interop][or
   }
 }
 
-TEST_CASE("a denoiser of NCSN++ is that of its score, on images in [-1, 1] instead of [0, 1]",
+TEST_CASE("a denoiser of NCSN++ is that of its score on images twice as wide",
           "[interop][oracle]") {
   const auto config = with(skip_blocks(), {{"center_input_sample", GENERATE(false, true)}});
   const auto weights = random_weights(config);

@@ -43,7 +43,7 @@ class SharedNoise final : public NoiseSource {
 
 }  // namespace
 
-TEST_CASE("ScoreSdeVeScheduler is predictor and corrector on ve, twice as wide",
+TEST_CASE("ScoreSdeVeScheduler is predictor and corrector on a ve twice as wide",
           "[interop][oracle]") {
   // Its pipeline on images in [0, 1] with the score of N(0.6, 0.2^2 I), written from its
   // definition.
@@ -91,7 +91,8 @@ TEST_CASE("ScoreSdeVeScheduler is predictor and corrector on ve, twice as wide",
   REQUIRE((x - (2 * end - 1)).abs().max().item<double>() < 1e-10);
 }
 
-TEST_CASE("a ScoreSdeVeScheduler has diffusers' defaults, and its bounds", "[interop][error]") {
+TEST_CASE("a ScoreSdeVeScheduler has the defaults of diffusers and its bounds",
+          "[interop][error]") {
   const auto usual = described({{"_class_name", "ScoreSdeVeScheduler"}});
   REQUIRE(usual.preconditioning.noise.name == "ve");
   REQUIRE(usual.preconditioning.noise.sigma_min == 0.02);

@@ -56,7 +56,7 @@ std::string refusal(const std::function<void(UnetOptions&)>& change) {
 
 }  // namespace
 
-TEST_CASE("NCSN++ starts at zero, and image and features of every level have ways between them",
+TEST_CASE("NCSN++ starts at zero with ways between image and features of every level",
           "[model][property]") {
   Unet unet(small_ncsnpp(), shape(), 0);
   const auto x = torch::randn({2, 2, 8, 8});
@@ -129,7 +129,7 @@ TEST_CASE("second derivatives and tangents pass the filters of NCSN++", "[model]
   REQUIRE(torch::allclose(hessian_v, difference, 1e-6, 1e-6));
 }
 
-TEST_CASE("NCSN++ overfits eight images, also when it recomputes its features",
+TEST_CASE("NCSN++ overfits eight images also when it recomputes its features",
           "[model][property]") {
   const bool recompute = GENERATE(false, true);
   torch::manual_seed(1);
@@ -150,7 +150,7 @@ TEST_CASE("NCSN++ overfits eight images, also when it recomputes its features",
   REQUIRE(last < first / 10);
 }
 
-TEST_CASE("NCSN++ reuses features, fixes weights and works in bfloat16 as the U-Net does",
+TEST_CASE("NCSN++ reuses features and fixes weights and works in bfloat16 as the U-Net does",
           "[model][property]") {
   const torch::NoGradGuard no_grad;
   const auto network = randomised(torch::kFloat32);
@@ -172,7 +172,7 @@ TEST_CASE("NCSN++ reuses features, fixes weights and works in bfloat16 as the U-
   REQUIRE(relative_error(run(0), first) < 0.05);
 }
 
-TEST_CASE("the network may see images in [0, 1]", "[model][property]") {
+TEST_CASE("the network may see images between 0 and 1", "[model][property]") {
   const torch::NoGradGuard no_grad;
   auto options = small_ncsnpp();
   Unet plain(options, shape(), 0);
