@@ -9,83 +9,73 @@
 
 namespace halcyon {
 
-// One resolution: blocks, each followed by attention if there is any, then at most one change of
-// resolution, by a convolution or a block.
-struct Unet::Level final : torch::nn::Module {
-  std::vector<std::shared_ptr<ResidualBlock>> blocks;
-  std::vector<std::shared_ptr<Attention>> attentions;  // one for each block, or none
-  std::shared_ptr<Downsample> downsample;
-  std::shared_ptr<Upsample> upsample;
-  std::shared_ptr<ResidualBlock> downsample_block, upsample_block;
-
-  void register_all() {
-    torch::nn::ModuleList block, attention;
-    for (const auto& module : blocks) block->push_back(module);
-    for (const auto& module : attentions) attention->push_back(module);
-    register_module("block", block);
-    if (!attentions.empty()) register_module("attention", attention);
-    if (downsample) register_module("downsample", downsample);
-    if (upsample) register_module("upsample", upsample);
-    if (downsample_block) register_module("downsample", downsample_block);
-    if (upsample_block) register_module("upsample", upsample_block);
-  }
-
-  torch::Tensor halve(const torch::Tensor& x, const torch::Tensor& embedding) {
-    return downsample_block ? downsample_block->forward(x, embedding) : downsample->forward(x);
-  }
-
-  torch::Tensor enlarge(const torch::Tensor& x, const torch::Tensor& embedding) {
-    return upsample_block ? upsample_block->forward(x, embedding) : upsample->forward(x);
-  }
-
-  torch::Tensor run_block(size_t i, const torch::Tensor& x, const torch::Tensor& embedding) {
-    const auto h = blocks[i]->forward(x, embedding);
-    return attentions.empty() ? h : attentions[i]->forward(h);
-  }
-};
-
 static UnetOptions checked(const UnetOptions& options, const ImageShape& shape) {
   check_options(options, shape);
   return options;
 }
 
 static NoiseEmbeddingOptions noise_options(const UnetOptions& o) {
-  return {o.embedding, o.channels, o.freq_shift, o.cos_first, o.fourier_scale};
+  const bool pairs = o.embedding == NoiseEmbeddingKind::gaussian_fourier;
+  return {o.embedding, o.channels * (pairs ? 2 : 1), o.freq_shift, o.cos_first, o.fourier_scale};
+}
+
+static Convolution zero_convolution(int64_t in, int64_t out) {
+  auto convolution = same_size_convolution(in, out, 3);
+  torch::nn::init::zeros_(convolution->weight);
+  torch::nn::init::zeros_(convolution->bias);
+  return convolution;
 }
 
 Unet::Unet(const UnetOptions& options, const ImageShape& shape, int64_t num_classes)
     : options_(checked(options, shape)),
       shape_(shape),
+      folded_(shape.channels * options.patch * options.patch),
       embedding_(register_module(
           "embedding", std::make_shared<ConditionEmbedding>(
                            noise_options(options), embedding_width(options), num_classes))),
       conv_in_(nullptr),
       conv_out_(nullptr),
       norm_out_(nullptr) {
-  const int64_t folded = shape.channels * options.patch * options.patch;
-  conv_in_ = register_module("conv_in", same_size_convolution(folded, options.channels, 3));
+  conv_in_ = register_module("conv_in", same_size_convolution(folded_, options.channels, 3));
   const auto skips = build_down();
   const int64_t last = level_channels(options, options.channel_mult.size() - 1);
   build_middle(last);
   build_up(last, skips);
   const int64_t first = level_channels(options, 0);
-  norm_out_ = register_module("norm_out", make_norm(options.norm_groups, first, options.norm_eps));
-  conv_out_ = register_module("conv_out", same_size_convolution(first, folded, 3));
-  torch::nn::init::zeros_(conv_out_->weight);
-  torch::nn::init::zeros_(conv_out_->bias);
+  norm_out_ =
+      register_module("norm_out", make_norm(norm_groups(options, first), first, options.norm_eps));
+  conv_out_ = register_module("conv_out", zero_convolution(first, folded_));
 }
 
-std::shared_ptr<ResidualBlock> Unet::make_block(int64_t in_channels, int64_t out_channels,
-                                                Resample resample) const {
+ResidualBlockOptions Unet::block_options(int64_t in_channels, int64_t out_channels) const {
   const auto& o = options_;
-  return std::make_shared<ResidualBlock>(
-      ResidualBlockOptions{in_channels, out_channels, embedding_width(o), o.norm_groups, o.norm_eps,
-                           o.dropout, o.scale_shift, resample});
+  return {.in_channels = in_channels,
+          .out_channels = out_channels,
+          .embedding_width = embedding_width(o),
+          .norm_groups = level_norm_groups(o, in_channels),
+          .norm_eps = o.norm_eps,
+          .dropout = o.dropout,
+          .scale_shift = o.scale_shift,
+          .norm_groups_out = level_norm_groups(o, out_channels),
+          .fir = o.fir,
+          .rescale = skip_rescale(o)};
 }
 
-std::shared_ptr<Attention> Unet::make_attention(int64_t channels, int64_t norm_groups) const {
+std::shared_ptr<ResidualBlock> Unet::make_resampling(int64_t channels, Resample resample) const {
+  auto block = block_options(channels, channels);
+  block.resample = resample;
+  return std::make_shared<ResidualBlock>(block);
+}
+
+std::shared_ptr<Attention> Unet::make_attention(int64_t channels, int64_t norm_groups,
+                                                double rescale) const {
   return std::make_shared<Attention>(AttentionOptions{channels, attention_heads(options_, channels),
-                                                      norm_groups, options_.norm_eps});
+                                                      norm_groups, options_.norm_eps, rescale});
+}
+
+std::shared_ptr<Attention> Unet::make_level_attention(int64_t channels) const {
+  return make_attention(channels, attention_norm_groups(options_, channels),
+                        skip_rescale(options_));
 }
 
 std::vector<int64_t> Unet::build_down() {
@@ -93,13 +83,11 @@ std::vector<int64_t> Unet::build_down() {
   int64_t channels = options_.channels;
   std::vector<int64_t> skips = {channels};
   for (size_t l = 0; l < options_.channel_mult.size(); ++l) {
-    const auto level = std::make_shared<Level>();
+    const auto level = std::make_shared<UnetLevel>();
     const int64_t width = level_channels(options_, l);
     for (int64_t b = 0; b < options_.blocks; ++b) {
-      level->blocks.push_back(make_block(channels, width));
-      if (attends(options_, shape_, l)) {
-        level->attentions.push_back(make_attention(width, options_.norm_groups));
-      }
+      level->blocks.push_back(std::make_shared<ResidualBlock>(block_options(channels, width)));
+      if (attends(options_, shape_, l)) level->attentions.push_back(make_level_attention(width));
       skips.push_back(channels = width);
     }
     if (l + 1 < options_.channel_mult.size()) {
@@ -114,28 +102,38 @@ std::vector<int64_t> Unet::build_down() {
   return skips;
 }
 
-void Unet::add_downsample(Level& level, int64_t channels) const {
+void Unet::add_downsample(UnetLevel& level, int64_t channels) const {
   if (options_.resample_blocks) {
-    level.downsample_block = make_block(channels, channels, Resample::down);
+    level.downsample_block = make_resampling(channels, Resample::down);
   } else {
     level.downsample = std::make_shared<Downsample>(channels, options_.downsample_padding);
   }
+  level.fir = options_.fir;
+  if (options_.input_skip) level.input_skip = same_size_convolution(folded_, channels, 1);
 }
 
-void Unet::add_upsample(Level& level, int64_t channels) const {
+void Unet::add_upsample(UnetLevel& level, int64_t channels) const {
   if (options_.resample_blocks) {
-    level.upsample_block = make_block(channels, channels, Resample::up);
+    level.upsample_block = make_resampling(channels, Resample::up);
   } else {
     level.upsample = std::make_shared<Upsample>(channels);
   }
+  level.fir = options_.fir;
+  if (!options_.output_skip) return;
+  const auto groups = level_norm_groups(options_, channels);
+  level.output_norm = make_norm(groups, channels, options_.norm_eps);
+  level.output_skip = zero_convolution(channels, folded_);
 }
 
 void Unet::build_middle(int64_t channels) {
   const auto mid = register_module("mid", std::make_shared<torch::nn::Module>("mid"));
-  middle_ = {make_block(channels, channels), make_block(channels, channels)};
+  auto options = block_options(channels, channels);
+  options.norm_groups = options.norm_groups_out = norm_groups(options_, channels);
+  options.rescale = middle_rescale(options_);
+  middle_ = {std::make_shared<ResidualBlock>(options), std::make_shared<ResidualBlock>(options)};
   if (options_.middle_attention) {
-    middle_attention_ =
-        mid->register_module("attention", make_attention(channels, middle_norm_groups(options_)));
+    middle_attention_ = mid->register_module(
+        "attention", make_attention(channels, middle_norm_groups(options_), options.rescale));
   }
   torch::nn::ModuleList block;
   for (const auto& module : middle_) block->push_back(module);
@@ -145,13 +143,15 @@ void Unet::build_middle(int64_t channels) {
 void Unet::build_up(int64_t channels, std::vector<int64_t> skips) {
   torch::nn::ModuleList up;
   for (size_t l = options_.channel_mult.size(); l-- > 0;) {
-    const auto level = std::make_shared<Level>();
+    const auto level = std::make_shared<UnetLevel>();
     const int64_t width = level_channels(options_, l);
+    const bool attention = attends(options_, shape_, l);
     for (int64_t b = 0; b < options_.blocks + 1; ++b) {
-      level->blocks.push_back(make_block(channels + skips.back(), width));
-      if (attends(options_, shape_, l)) {
-        level->attentions.push_back(make_attention(width, options_.norm_groups));
-      }
+      auto block = block_options(channels + skips.back(), width);
+      if (attention) block.norm_groups = attention_norm_groups(options_, block.in_channels);
+      level->blocks.push_back(std::make_shared<ResidualBlock>(block));
+      const bool here = attention && (b == options_.blocks || !options_.attention_up_once);
+      if (here) level->attentions.push_back(make_level_attention(width));
       skips.pop_back();
       channels = width;
     }
@@ -176,13 +176,15 @@ torch::Tensor Unet::forward(const torch::Tensor& x, const torch::Tensor& c_noise
 torch::Tensor Unet::compute(const torch::Tensor& x, const torch::Tensor& c_noise,
                             const torch::Tensor& label) {
   const auto embedding = embedding_->forward(c_noise, label);
-  const auto seen = options_.center_input ? 2 * x - 1 : x;
-  auto h = conv_in_->forward(entering(torch::pixel_unshuffle(seen, options_.patch)));
+  const auto seen = options_.center_input ? 2 * x - 1 : options_.unit_input ? (x + 1) / 2 : x;
+  const auto image = entering(torch::pixel_unshuffle(seen, options_.patch));
+  auto h = conv_in_->forward(image);
   std::vector<torch::Tensor> skips = {h};
   h = descend(*down_.front(), h, embedding, skips);
-  h = coarse_features(h, embedding);
-  h = ascend(*up_.back(), h, embedding, skips);
+  const auto below = coarse_features({h, image}, embedding);
+  h = ascend(*up_.back(), below.h, embedding, skips);
   h = conv_out_->forward(normalise(norm_out_, h, /*activate=*/true));
+  if (below.image.defined()) h = h + doubled(below.image, options_.fir);
   return torch::pixel_shuffle(h.to(x.scalar_type()), options_.patch);
 }
 
@@ -191,7 +193,7 @@ torch::Tensor Unet::run(const TensorMapping& f, const std::vector<torch::Tensor>
   return recompute ? recomputed(f, inputs, rng_) : f(inputs);
 }
 
-torch::Tensor Unet::descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+torch::Tensor Unet::descend(UnetLevel& level, torch::Tensor h, const torch::Tensor& embedding,
                             std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < level.blocks.size(); ++i) {
     h = run([&level, i](const auto& in) { return level.run_block(i, in[0], in[1]); },
@@ -201,7 +203,7 @@ torch::Tensor Unet::descend(Level& level, torch::Tensor h, const torch::Tensor& 
   return h;
 }
 
-torch::Tensor Unet::ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+torch::Tensor Unet::ascend(UnetLevel& level, torch::Tensor h, const torch::Tensor& embedding,
                            std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < level.blocks.size(); ++i) {
     const auto block = [&level, i](const auto& in) {
@@ -213,11 +215,12 @@ torch::Tensor Unet::ascend(Level& level, torch::Tensor h, const torch::Tensor& e
   return h;
 }
 
-torch::Tensor Unet::coarse_features(const torch::Tensor& top, const torch::Tensor& embedding) {
+UnetFeatures Unet::coarse_features(const UnetFeatures& top, const torch::Tensor& embedding) {
   if (is_training() || at::GradMode::is_enabled() || reuse_.every < 2) {
     return compute_coarse_features(top, embedding);
   }
-  const bool fits = reuse_.features.defined() && reuse_.features.size(0) == top.size(0);
+  const auto& last = reuse_.features.h;
+  const bool fits = last.defined() && last.size(0) == top.h.size(0);
   if (!fits || reuse_.evaluations % reuse_.every == 0) {
     reuse_ = {reuse_.every, 0, compute_coarse_features(top, embedding)};
   }
@@ -225,24 +228,24 @@ torch::Tensor Unet::coarse_features(const torch::Tensor& top, const torch::Tenso
   return reuse_.features;
 }
 
-torch::Tensor Unet::compute_coarse_features(const torch::Tensor& top,
-                                            const torch::Tensor& embedding) {
-  auto h = top;
+UnetFeatures Unet::compute_coarse_features(UnetFeatures features, const torch::Tensor& embedding) {
   std::vector<torch::Tensor> skips;
   for (size_t l = 1; l < down_.size(); ++l) {
-    skips.push_back(h = down_[l - 1]->halve(h, embedding));
-    h = descend(*down_[l], h, embedding, skips);
+    features = down_[l - 1]->halve(features, embedding);
+    skips.push_back(features.h);
+    features.h = descend(*down_[l], features.h, embedding, skips);
   }
   const auto middle = [this](const auto& in) {
     const auto first = middle_[0]->forward(in[0], in[1]);
     return middle_[1]->forward(middle_attention_ ? middle_attention_->forward(first) : first,
                                in[1]);
   };
-  h = run(middle, {h, embedding});
+  features = {run(middle, {features.h, embedding}), {}};
   for (size_t l = 0; l + 1 < up_.size(); ++l) {
-    h = up_[l]->enlarge(ascend(*up_[l], h, embedding, skips), embedding);
+    features.h = ascend(*up_[l], features.h, embedding, skips);
+    features = up_[l]->enlarge(features, embedding);
   }
-  return h;
+  return features;
 }
 
 void Unet::reuse_features(int64_t every) { reuse_ = {every, 0, {}}; }

@@ -13,6 +13,7 @@
 #include "models/layers/recorded_forward.h"
 #include "models/layers/residual_block.h"
 #include "models/network_shape.h"
+#include "models/unet_level.h"
 #include "models/unet_options.h"
 
 namespace halcyon {
@@ -21,6 +22,12 @@ namespace halcyon {
 /// (35 746 307 parameters on 3x32x32).  Each level halves height and width.  With patch p, the
 /// image is first folded to [p^2 channels, height / p, width / p], and the output unfolded.
 /// Residual branches and the last convolution start at zero, so the first output is zero.
+///
+/// With resample_blocks, fir, skip_rescale, input_skip, output_skip, attention_up_once and
+/// norm_groups = 0 it is NCSN++ (Song et al. 2021): the image, halved again and again, enters every
+/// level, and every level adds to the image that comes out,
+///
+///     h_l = halve(h_(l-1)) + W_l image_l,   y_l = doubled(y_(l+1)) + conv_l(silu(norm_l(h_l))).
 class Unet final : public ScoreNetwork {
  public:
   /// num_classes 0: unconditional.
@@ -41,34 +48,35 @@ class Unet final : public ScoreNetwork {
   void recompute_features(bool recompute) override { recompute_ = recompute; }
 
  private:
-  struct Level;
-
-  std::shared_ptr<ResidualBlock> make_block(int64_t in_channels, int64_t out_channels,
-                                            Resample resample = Resample::none) const;
-  std::shared_ptr<Attention> make_attention(int64_t channels, int64_t norm_groups) const;
-  void add_downsample(Level& level, int64_t channels) const;
-  void add_upsample(Level& level, int64_t channels) const;
+  /// Of a block of a level.
+  ResidualBlockOptions block_options(int64_t in_channels, int64_t out_channels) const;
+  std::shared_ptr<ResidualBlock> make_resampling(int64_t channels, Resample resample) const;
+  std::shared_ptr<Attention> make_attention(int64_t channels, int64_t norm_groups,
+                                            double rescale) const;
+  std::shared_ptr<Attention> make_level_attention(int64_t channels) const;
+  void add_downsample(UnetLevel& level, int64_t channels) const;
+  void add_upsample(UnetLevel& level, int64_t channels) const;
   std::vector<int64_t> build_down();
   void build_middle(int64_t channels);
   void build_up(int64_t channels, std::vector<int64_t> skips);
   void fix_weights(bool fixed);
   /// The blocks of a level on the way down, pushing what they give, and on the way up, popping it.
-  torch::Tensor descend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+  torch::Tensor descend(UnetLevel& level, torch::Tensor h, const torch::Tensor& embedding,
                         std::vector<torch::Tensor>& skips) const;
-  torch::Tensor ascend(Level& level, torch::Tensor h, const torch::Tensor& embedding,
+  torch::Tensor ascend(UnetLevel& level, torch::Tensor h, const torch::Tensor& embedding,
                        std::vector<torch::Tensor>& skips) const;
   /// f(inputs), keeping for the backward pass what it needs, or the inputs only.
   torch::Tensor run(const TensorMapping& f, const std::vector<torch::Tensor>& inputs) const;
   /// What comes up from the resolutions below the first: computed, or as it was lately.
-  torch::Tensor coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
-  torch::Tensor compute_coarse_features(const torch::Tensor& top, const torch::Tensor& embedding);
+  UnetFeatures coarse_features(const UnetFeatures& top, const torch::Tensor& embedding);
+  UnetFeatures compute_coarse_features(UnetFeatures features, const torch::Tensor& embedding);
   /// x in the type and the memory layout that the convolutions work in.
   torch::Tensor entering(const torch::Tensor& x) const;
 
   struct Reuse {
     int64_t every = 1;
     int64_t evaluations = 0;  // since features were computed
-    torch::Tensor features;
+    UnetFeatures features;
   };
 
   torch::Tensor compute(const torch::Tensor& x, const torch::Tensor& c_noise,
@@ -80,10 +88,11 @@ class Unet final : public ScoreNetwork {
   bool recompute_ = false;
   at::Generator rng_;  // of dropout
   ImageShape shape_;
+  int64_t folded_;  // channels of the image as it enters
   std::shared_ptr<ConditionEmbedding> embedding_;
   Convolution conv_in_, conv_out_;
   torch::nn::GroupNorm norm_out_;
-  std::vector<std::shared_ptr<Level>> down_, up_;  // both in the order they run
+  std::vector<std::shared_ptr<UnetLevel>> down_, up_;  // both in the order they run
   std::vector<std::shared_ptr<ResidualBlock>> middle_;
   std::shared_ptr<Attention> middle_attention_;  // or none
 };

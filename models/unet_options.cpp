@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 #include "core/error.h"
 
@@ -50,24 +52,59 @@ void check_ranges(const UnetOptions& o) {
           fmt::format("{}, must be below channels / 2 = {}", o.freq_shift, o.channels / 2));
   require(o.embedding_width >= 0 && o.embedding_width <= kMost, "embedding_width",
           fmt::format("{}, must be in 0 .. {}", o.embedding_width, kMost));
-  require_positive(o.norm_groups, "norm_groups");
+  require(o.norm_groups >= 0, "norm_groups",
+          fmt::format("{}, must be 0 or positive", o.norm_groups));
+  require(o.level_norm_groups >= -1, "level_norm_groups",
+          fmt::format("{}, must be -1, 0 or positive", o.level_norm_groups));
+  require(o.attention_norm_groups >= -1, "attention_norm_groups",
+          fmt::format("{}, must be -1, 0 or positive", o.attention_norm_groups));
   require(o.norm_eps > 0, "norm_eps", fmt::format("{}, must be positive", o.norm_eps));
   require(o.patch > 0 && o.patch <= kMost, "patch",
           fmt::format("{}, must be in 1 .. {}", o.patch, kMost));
   require(o.downsample_padding == 0 || o.downsample_padding == 1, "downsample_padding",
           fmt::format("{}, must be 0 or 1", o.downsample_padding));
+  require(o.middle_rescale >= 0 && std::isfinite(o.middle_rescale), "middle_rescale",
+          fmt::format("{}, must be 0 or positive", o.middle_rescale));
+  require(!o.fir || o.resample_blocks, "fir", "true, wants resample_blocks");
+  require(!o.unit_input || !o.center_input, "unit_input", "true, wants center_input = false");
 }
 
-void check_groups(const UnetOptions& o) {
-  auto widths = o.channel_mult;
-  widths.push_back(1);
-  for (const auto mult : widths) {
-    require(
-        o.channels * mult % o.norm_groups == 0, "norm_groups",
-        fmt::format("{}, must divide the {} channels of every level (channels {} x channel_mult)",
-                    o.norm_groups, o.channels * mult, o.channels));
+int64_t groups_by(int64_t groups, int64_t channels) {
+  return groups > 0 ? groups : std::clamp<int64_t>(channels / 4, 1, 32);
+}
+
+/// Channels of the maps of a level that are normalised: its own, and those that come to its blocks.
+std::set<int64_t> normalised_widths(const UnetOptions& o, size_t level) {
+  const auto width = level_channels(o, level);
+  const bool last = level + 1 == o.channel_mult.size();
+  const auto before = level == 0 ? o.channels : level_channels(o, level - 1);
+  const auto below = last ? width : level_channels(o, level + 1);
+  return {before, width, 2 * width, width + below, width + before};
+}
+
+void require_divisor(int64_t groups, int64_t found, int64_t channels, const char* key,
+                     const UnetOptions& o) {
+  require(channels % groups == 0, key,
+          fmt::format("{}, must divide the {} channels of every level (channels {} x channel_mult)",
+                      found, channels, o.channels));
+}
+
+void check_groups(const UnetOptions& o, const ImageShape& shape) {
+  const size_t levels = o.channel_mult.size();
+  const char* const key = o.level_norm_groups < 0 ? "norm_groups" : "level_norm_groups";
+  const auto found = o.level_norm_groups < 0 ? o.norm_groups : o.level_norm_groups;
+  for (size_t level = 0; level < levels; ++level) {
+    for (const auto channels : normalised_widths(o, level)) {
+      require_divisor(level_norm_groups(o, channels), found, channels, key, o);
+      if (!attends(o, shape, level) || channels < level_channels(o, level)) continue;
+      require_divisor(attention_norm_groups(o, channels), o.attention_norm_groups, channels,
+                      "attention_norm_groups", o);
+    }
   }
-  const auto last = level_channels(o, o.channel_mult.size() - 1);
+  const auto last = level_channels(o, levels - 1);
+  for (const auto channels : {level_channels(o, 0), last}) {
+    require_divisor(norm_groups(o, channels), o.norm_groups, channels, "norm_groups", o);
+  }
   require(o.middle_norm_groups < 1 || last % o.middle_norm_groups == 0, "middle_norm_groups",
           fmt::format("{}, must divide the {} channels of the middle", o.middle_norm_groups, last));
 }
@@ -83,7 +120,7 @@ void check_heads(const UnetOptions& o, int64_t channels) {
 
 void check_options(const UnetOptions& o, const ImageShape& shape) {
   check_ranges(o);
-  check_groups(o);
+  check_groups(o, shape);
   const size_t levels = o.channel_mult.size();
   const int64_t factor = o.patch << (levels - 1);
   require(shape.height % factor == 0 && shape.width % factor == 0, "channel_mult",
@@ -113,8 +150,31 @@ int64_t attention_heads(const UnetOptions& options, int64_t channels) {
                                              : options.attention_heads;
 }
 
+int64_t norm_groups(const UnetOptions& options, int64_t channels) {
+  return groups_by(options.norm_groups, channels);
+}
+
+int64_t level_norm_groups(const UnetOptions& options, int64_t channels) {
+  const auto groups = options.level_norm_groups;
+  return groups_by(groups < 0 ? options.norm_groups : groups, channels);
+}
+
+int64_t attention_norm_groups(const UnetOptions& options, int64_t channels) {
+  const auto groups = options.attention_norm_groups;
+  return groups < 0 ? level_norm_groups(options, channels) : groups_by(groups, channels);
+}
+
 int64_t middle_norm_groups(const UnetOptions& options) {
-  return options.middle_norm_groups < 0 ? options.norm_groups : options.middle_norm_groups;
+  if (options.middle_norm_groups >= 0) return options.middle_norm_groups;
+  return norm_groups(options, level_channels(options, options.channel_mult.size() - 1));
+}
+
+double skip_rescale(const UnetOptions& options) {
+  return options.skip_rescale ? std::sqrt(2.0) : 1.0;
+}
+
+double middle_rescale(const UnetOptions& options) {
+  return options.middle_rescale > 0 ? options.middle_rescale : skip_rescale(options);
 }
 
 int64_t embedding_width(const UnetOptions& options) {

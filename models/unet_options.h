@@ -32,6 +32,15 @@ struct UnetOptions {
   bool center_input = false;
   int64_t downsample_padding = 0;
   bool resample_blocks = false;
+  bool fir = false;
+  bool skip_rescale = false;
+  double middle_rescale = 0;
+  bool input_skip = false;
+  bool output_skip = false;
+  bool attention_up_once = false;
+  int64_t level_norm_groups = -1;
+  int64_t attention_norm_groups = -1;
+  bool unit_input = false;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -56,7 +65,8 @@ struct UnetOptions {
     field(self.embedding_width, "embedding_width",
           "width of what the blocks are told of noise level and class; 0: 4 channels");
     field(self.fourier_scale, "fourier_scale", "fourier: standard deviation of the frequencies");
-    field(self.norm_groups, "norm_groups", "group normalisation; divides every level's channels");
+    field(self.norm_groups, "norm_groups",
+          "group normalisation; divides every level's channels; 0: a quarter of them, 32 at most");
     field(self.norm_eps, "norm_eps", "added to the variance under the square root, > 0");
     field(self.scale_shift, "scale_shift", "noise level scales and shifts features, not only adds");
     field(self.patch, "patch", "side of the pixel blocks folded into channels first; 1: none");
@@ -65,6 +75,24 @@ struct UnetOptions {
           "zeros about a map that is halved: 0 below and to the right, 1 on every side");
     field(self.resample_blocks, "resample_blocks",
           "change resolution by residual blocks instead of convolutions");
+    field(self.fir, "fir",
+          "these blocks, and images of input_skip and output_skip, by the filter (1, 3, 3, 1)");
+    field(self.skip_rescale, "skip_rescale",
+          "divide the sum of a residual branch and what goes past it by sqrt(2)");
+    field(self.middle_rescale, "middle_rescale",
+          "what the sums in the middle are divided by; 0: as skip_rescale says");
+    field(self.input_skip, "input_skip", "the image, halved each time, enters every level");
+    field(self.output_skip, "output_skip",
+          "every level adds to the image that comes out, doubled each time");
+    field(self.attention_up_once, "attention_up_once",
+          "on the way up attention after the last block of a level only");
+    field(self.level_norm_groups, "level_norm_groups",
+          "group normalisation of the levels, without the middle and the end; -1: as norm_groups; "
+          "0: a quarter of the channels, 32 at most");
+    field(self.attention_norm_groups, "attention_norm_groups",
+          "group normalisation before the attention of a level, and before the blocks that it "
+          "follows on the way up; -1: as level_norm_groups");
+    field(self.unit_input, "unit_input", "the network sees (x + 1) / 2, in [0, 1], instead of x");
   }
 };
 
@@ -81,8 +109,21 @@ bool attends(const UnetOptions& options, const ImageShape& shape, size_t level);
 /// Heads of the attention between `channels` channels.
 int64_t attention_heads(const UnetOptions& options, int64_t channels);
 
+/// Groups of a norm of so many channels at the end, and in the blocks of the middle.
+int64_t norm_groups(const UnetOptions& options, int64_t channels);
+
+/// Of a level.
+int64_t level_norm_groups(const UnetOptions& options, int64_t channels);
+
+/// Before the attention of a level, and before the blocks that it follows on the way up.
+int64_t attention_norm_groups(const UnetOptions& options, int64_t channels);
+
 /// Groups of the norm before the middle attention; 0: no norm.
 int64_t middle_norm_groups(const UnetOptions& options);
+
+/// What the sum of a residual branch and what goes past it is divided by.
+double skip_rescale(const UnetOptions& options);
+double middle_rescale(const UnetOptions& options);
 
 /// Width of the embedding of noise level and class.
 int64_t embedding_width(const UnetOptions& options);

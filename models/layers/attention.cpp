@@ -9,6 +9,7 @@ namespace halcyon {
 
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads),
+      rescale_(options.rescale),
       norm_(options.norm_groups > 0
                 ? register_module(
                       "norm", make_norm(options.norm_groups, options.channels, options.norm_eps))
@@ -65,7 +66,8 @@ torch::Tensor Attention::forward(const torch::Tensor& x) {
   const auto key = split_heads(key_(normed));
   const auto value = split_heads(value_(normed));
   const auto mixed = join_heads(attention(query, key, value), x);
-  return out_(mixed).add_(past);
+  const auto sum = out_(mixed).add_(past);
+  return rescale_ == 1 ? sum : sum.div_(rescale_);
 }
 
 }  // namespace halcyon

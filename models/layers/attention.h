@@ -14,6 +14,7 @@ struct AttentionOptions {
   int64_t heads = 1;         // divides channels
   int64_t norm_groups = 32;  // 0: no norm
   double norm_eps = 1e-6;
+  double rescale = 1;  // the sum is divided by it
 };
 
 /// Self-attention over the pixels of an image, on a residual branch that starts at zero:
@@ -51,6 +52,7 @@ class Attention final : public torch::nn::Module {
   torch::Tensor join_heads(const torch::Tensor& tokens, const torch::Tensor& like) const;
 
   int64_t heads_;
+  double rescale_;
   torch::nn::GroupNorm norm_;  // or none
   PixelMap query_, key_, value_, out_;
 };

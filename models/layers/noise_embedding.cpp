@@ -15,10 +15,14 @@ NoiseEmbedding::NoiseEmbedding(const NoiseEmbeddingOptions& options) : options_(
     const auto drawn = torch::randn({options.width / 2});
     fourier_ = register_buffer("frequencies", 2 * M_PI * options.fourier_scale * drawn);
   }
+  if (options.kind == NoiseEmbeddingKind::gaussian_fourier) {
+    weight_ = register_buffer("weight", options.fourier_scale * torch::randn({options.width / 2}));
+  }
 }
 
 torch::Tensor NoiseEmbedding::frequencies(const torch::TensorOptions& type) const {
   if (fourier_.defined()) return fourier_.to(type);
+  if (weight_.defined()) return 2 * M_PI * weight_.to(type);
   const int64_t half = options_.width / 2;
   const auto exponent = -std::log(kMaxPeriod) * torch::arange(half, type);
   return (exponent / (static_cast<double>(half) - options_.freq_shift)).exp();

@@ -2,7 +2,17 @@
 
 #include <torch/torch.h>
 
+#include "models/layers/fir.h"
+
 namespace halcyon {
+
+torch::Tensor halved(const torch::Tensor& x, bool fir) {
+  return fir ? fir_halved(x) : torch::avg_pool2d(x, 2);
+}
+
+torch::Tensor doubled(const torch::Tensor& x, bool fir) {
+  return fir ? fir_doubled(x) : torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+}
 
 Downsample::Downsample(int64_t channels, int64_t padding)
     : padding_(padding),
@@ -16,7 +26,7 @@ Upsample::Upsample(int64_t channels)
     : conv_(register_module("conv", same_size_convolution(channels, channels, 3))) {}
 
 torch::Tensor Upsample::forward(const torch::Tensor& x) {
-  return conv_->forward(torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
+  return conv_->forward(doubled(x, /*fir=*/false));
 }
 
 }  // namespace halcyon

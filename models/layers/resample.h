@@ -4,6 +4,12 @@
 
 namespace halcyon {
 
+/// Half the height and width, which must be even: the means of 2x2 pixels, or fir_halved().
+torch::Tensor halved(const torch::Tensor& x, bool fir);
+
+/// Twice the height and width: every pixel repeated, or fir_doubled().
+torch::Tensor doubled(const torch::Tensor& x, bool fir);
+
 /// Halves height and width, which must be even: a 3x3 convolution of stride 2, after zeros on every
 /// side (padding 1) or only a row below and a column to the right (padding 0, as Ho et al. 2020,
 /// and TensorFlow's "same", pad).

@@ -3,16 +3,21 @@
 #include <torch/torch.h>
 
 #include "models/layers/norm.h"
+#include "models/layers/resample.h"
 
 namespace halcyon {
 
 ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
     : scale_shift_(options.scale_shift),
+      fir_(options.fir),
       resample_(options.resample),
+      rescale_(options.rescale),
       norm1_(register_module(
           "norm1", make_norm(options.norm_groups, options.in_channels, options.norm_eps))),
       norm2_(register_module(
-          "norm2", make_norm(options.norm_groups, options.out_channels, options.norm_eps))),
+          "norm2",
+          make_norm(options.norm_groups_out > 0 ? options.norm_groups_out : options.norm_groups,
+                    options.out_channels, options.norm_eps))),
       conv1_(register_module("conv1",
                              same_size_convolution(options.in_channels, options.out_channels, 3))),
       conv2_(register_module("conv2",
@@ -21,7 +26,8 @@ ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
                              torch::nn::Linear(options.embedding_width,
                                                options.out_channels * (scale_shift_ ? 2 : 1)))),
       dropout_(register_module("dropout", std::make_shared<Dropout>(options.dropout))) {
-  if (options.in_channels != options.out_channels) {
+  const bool filtered = fir_ && resample_ != Resample::none;
+  if (options.in_channels != options.out_channels || filtered) {
     shortcut_ = register_module(
         "shortcut", same_size_convolution(options.in_channels, options.out_channels, 1));
   }
@@ -29,14 +35,14 @@ ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
   torch::nn::init::zeros_(conv2_->bias);
 }
 
-static torch::Tensor resampled(Resample resample, const torch::Tensor& x) {
-  switch (resample) {
+torch::Tensor ResidualBlock::resampled(const torch::Tensor& x) const {
+  switch (resample_) {
     case Resample::none:
       return x;
     case Resample::down:
-      return torch::avg_pool2d(x, 2);
+      return halved(x, fir_);
     case Resample::up:
-      return torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+      return doubled(x, fir_);
   }
   TORCH_CHECK(false, "unreachable");
 }
@@ -51,10 +57,11 @@ torch::Tensor ResidualBlock::forward(const torch::Tensor& x, const torch::Tensor
     modulation = {.add = e};
   }
   const auto [normed, unchanged] = branch(norm1_, x, /*activate=*/true);
-  const auto past = resampled(resample_, unchanged);
-  auto h = conv1_->forward(resampled(resample_, normed));
+  const auto past = resampled(unchanged);
+  auto h = conv1_->forward(resampled(normed));
   h = conv2_->forward(dropout_->forward(normalise(norm2_, h, /*activate=*/true, modulation)));
-  return h.add_(shortcut_ ? shortcut_->forward(past) : past);
+  h.add_(shortcut_ ? shortcut_->forward(past) : past);
+  return rescale_ == 1 ? h : h.div_(rescale_);
 }
 
 }  // namespace halcyon

@@ -20,6 +20,9 @@ struct ResidualBlockOptions {
   double dropout = 0.0;
   bool scale_shift = false;
   Resample resample = Resample::none;
+  int64_t norm_groups_out = 0;  // of the second norm; 0: norm_groups
+  bool fir = false;             // how it resamples
+  double rescale = 1;           // the sum is divided by it
 };
 
 /// The residual block of Ho et al. 2020, on a branch that starts at zero:
@@ -31,7 +34,9 @@ struct ResidualBlockOptions {
 /// [scale, shift] = e (Nichol and Dhariwal 2021).  The shortcut is a 1x1 convolution where the
 /// channel count changes, else the identity.  With resample, what comes to conv1 and to the
 /// shortcut is halved, to the means of 2x2 pixels, or doubled, each pixel repeated (Brock et al.
-/// 2019).
+/// 2019).  With fir both are by a filter, and the shortcut of a block that resamples is always a
+/// convolution; with rescale = sqrt(2) a sum of two alike has the variance of each (Song et al.
+/// 2021, NCSN++).
 class ResidualBlock final : public torch::nn::Module {
  public:
   explicit ResidualBlock(const ResidualBlockOptions& options);
@@ -41,8 +46,11 @@ class ResidualBlock final : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding);
 
  private:
-  bool scale_shift_;
+  torch::Tensor resampled(const torch::Tensor& x) const;
+
+  bool scale_shift_, fir_;
   Resample resample_;
+  double rescale_;
   torch::nn::GroupNorm norm1_, norm2_;
   Convolution conv1_, conv2_;
   torch::nn::Linear embed_;

@@ -55,7 +55,8 @@ Comparison norm_and_activation(const BenchJob& job) {
   const auto gradient = torch::randn_like(x);
   const auto both = [=](auto norm) {
     return [=] {
-      const auto y = norm(x, weight, bias, GroupNormTask{o.norm_groups, o.norm_eps, true}, {});
+      const auto y =
+          norm(x, weight, bias, GroupNormTask{norm_groups(o, o.channels), o.norm_eps, true}, {});
       torch::autograd::grad({y}, {x, weight, bias}, {gradient});
     };
   };

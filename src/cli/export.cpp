@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kScoreSdeVe = "ScoreSdeVeScheduler";
 constexpr const char* kClassTable = "embedding.class_table.weight";
 
 struct ExportCommand {
@@ -57,6 +58,14 @@ void export_classes(const Model& model, Pipeline& pipeline, DescribedUnet& unet)
   ++unet.num_classes;
 }
 
+/// A UNet2DModel takes ln sigma for Fourier features, and a ScoreSdeVeScheduler has these.
+void require_one_process(const UnetOptions& unet, bool ve) {
+  if (ve == (unet.embedding == NoiseEmbeddingKind::gaussian_fourier)) return;
+  throw ConfigError(
+      fmt::format("model.unet.embedding: want {} for diffusers with preconditioning.process = {}",
+                  ve ? "gaussian_fourier" : "sinusoidal", ve ? "ve" : "vp"));
+}
+
 Pipeline make_pipeline(const Model& model) {
   if (!model.network || model.recipe.model.name != "unet") {
     throw ConfigError(fmt::format("{}: it is {}; want a network with model.name = unet",
@@ -68,8 +77,10 @@ Pipeline make_pipeline(const Model& model) {
   pipeline.scheduler = diffusers_scheduler_config(model.recipe.preconditioning);
   DescribedUnet unet{model.recipe.model.unet, model.shape, 0};
   diffusers_unet_config(unet);  // refuses what has no counterpart before anything is named
+  require_one_process(unet.options, pipeline.scheduler.at("_class_name") == kScoreSdeVe);
   for (const auto& [name, tensor] : network_tensors(*model.network)) {
-    pipeline.weights.tensors[diffusers_names(name).front()] = tensor.detach();
+    const auto theirs = diffusers_names(name, has_skip_blocks(unet.options)).front();
+    pipeline.weights.tensors[theirs] = tensor.detach();
   }
   pipeline.weights.metadata = {{"format", "pt"}};
   export_classes(model, pipeline, unet);
@@ -88,9 +99,11 @@ void write_pipeline(const Pipeline& pipeline, const std::string& out) {
   remove_all(fresh);
   make_directory(fresh + "/unet");
   make_directory(fresh + "/scheduler");
-  const nlohmann::ordered_json index = {{"_class_name", "DDPMPipeline"},
+  const std::string scheduler = pipeline.scheduler.at("_class_name");
+  const auto* const kind = scheduler == kScoreSdeVe ? "ScoreSdeVePipeline" : "DDPMPipeline";
+  const nlohmann::ordered_json index = {{"_class_name", kind},
                                         {"_diffusers_version", "0.30.0"},
-                                        {"scheduler", {"diffusers", "DDPMScheduler"}},
+                                        {"scheduler", {"diffusers", scheduler}},
                                         {"unet", {"diffusers", "UNet2DModel"}}};
   const auto write = [&](const std::string& name, const nlohmann::ordered_json& object) {
     write_file_atomically(fresh + "/" + name, object.dump(2) + "\n");

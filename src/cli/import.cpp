@@ -90,12 +90,38 @@ std::string keep_sampler(SamplerOptions sampler, const std::string& out) {
   return sampler_keys(sampler);
 }
 
-NameMap diffusers_map(const torch::nn::Module& network) {
+std::string clamp_keys(const ClampOptions& clamp) {
+  std::string keys;
+  if (clamp.limit != 0) keys += fmt::format(" --clamp.limit {}", clamp.limit);
+  if (clamp.quantile != 0) keys += fmt::format(" --clamp.quantile {}", clamp.quantile);
+  return keys;
+}
+
+NameMap diffusers_map(const torch::nn::Module& network, const UnetOptions& unet) {
   NameMap map;
   for (const auto& [name, tensor] : network_tensors(network)) {
-    map.names[name] = diffusers_names(name);
+    map.names[name] = diffusers_names(name, has_skip_blocks(unet));
   }
+  map.left_out = {"time_proj.W"};  // older files have time_proj.weight twice
   return map;
+}
+
+/// Fourier features are of ln sigma, which only networks of `ve` are told.
+void require_one_process(const UnetOptions& unet, const DescribedScheduler& scheduler,
+                         const DiffusersFolder& files) {
+  const bool fourier = unet.embedding == NoiseEmbeddingKind::gaussian_fourier;
+  const bool ve = process_options(scheduler.preconditioning).name == "ve";
+  if (fourier && !ve) {
+    throw CheckpointError(fmt::format(
+        "{}: time_embedding_type is \"fourier\": want a ScoreSdeVeScheduler, or without a "
+        "scheduler --preconditioning.name score",
+        files.unet));
+  }
+  if (ve && !fourier && !files.scheduler.empty()) {
+    throw CheckpointError(
+        fmt::format("{}: _class_name is \"{}\": want time_embedding_type \"fourier\" in {}",
+                    files.scheduler, scheduler.name, files.unet));
+  }
 }
 
 void import_diffusers(const ImportCommand& command, const Arguments& arguments,
@@ -103,6 +129,7 @@ void import_diffusers(const ImportCommand& command, const Arguments& arguments,
   const auto files = find_diffusers_folder(folder);
   auto unet = read_diffusers_unet(read_file(files.unet), files.unet, command.size);
   const auto scheduler = read_scheduler(command, arguments, files.scheduler);
+  require_one_process(unet.options, scheduler, files);
   const ForeignWeights weights(files.weights);
   // Our own exports carry the row of "no class", as the last of their classes.
   const auto no_class = weights.metadata().find("halcyon.no_class");
@@ -116,8 +143,8 @@ void import_diffusers(const ImportCommand& command, const Arguments& arguments,
                                   scheduler.name.empty() ? "" : ", " + scheduler.name, folder)};
   model.recipe.model.unet = unet.options;
   const auto network = make_network(model.recipe.model, model.shape, model.num_classes);
-  const auto map = diffusers_map(*network);
-  model.sampler = keep_sampler(scheduler.sampler, command.out);
+  const auto map = diffusers_map(*network, unet.options);
+  model.sampler = keep_sampler(scheduler.sampler, command.out) + clamp_keys(scheduler.clamp);
   write_imported_model(model, weights, map, files.weights.front(), command.out);
   for (const auto& note : scheduler.notes) fmt::print("note: {}\n", note);
   fmt::print("halcyon sample --checkpoint {} {}\n", command.out, model.sampler);

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "core/error.h"
 #include "interop/config_reader.h"
 #include "interop/diffusers_grid.h"
+#include "interop/diffusers_score_sde.h"
 
 namespace halcyon {
 namespace {
@@ -36,6 +38,8 @@ const std::vector<SchedulerEntry> kSchedulers = {
     {"KDPM2DiscreteScheduler", "midpoint", TimestepFamily::interpolated, "linspace", 50},
     {"LMSDiscreteScheduler", "lms", TimestepFamily::interpolated, "linspace", 50}};
 
+constexpr const char* kScoreSdeVe = "ScoreSdeVeScheduler";
+
 const SchedulerEntry& read_entry(ConfigReader& config) {
   const auto name = config.text("_class_name", "");
   std::string known;
@@ -43,7 +47,7 @@ const SchedulerEntry& read_entry(ConfigReader& config) {
     if (name == entry.name) return entry;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.name);
   }
-  config.refuse("_class_name", "one of " + known);
+  config.refuse("_class_name", fmt::format("one of {}, {}", known, kScoreSdeVe));
 }
 
 std::string read_prediction(ConfigReader& config) {
@@ -120,15 +124,40 @@ ReverseVariance read_variance(ConfigReader& config, std::vector<std::string>& no
   return ReverseVariance::posterior;
 }
 
+/// Dynamic thresholding, which takes the place of clipping.
+ClampOptions read_thresholding(ConfigReader& config, std::vector<std::string>& notes) {
+  const double quantile = config.number("dynamic_thresholding_ratio", 0.995);
+  config.require(0 < quantile && quantile < 1, "dynamic_thresholding_ratio", "a number in (0, 1)");
+  const double most = config.number("sample_max_value", 1);
+  // No image is shrunk by more than this: by nothing, it is clipped.
+  if (most <= 1) return {.limit = 1};
+  notes.push_back(fmt::format(
+      "sample_max_value = {}: thresholding shrinks estimates of the image without a bound here",
+      most));
+  return {.limit = 1, .quantile = quantile};
+}
+
+ClampOptions read_clamp(ConfigReader& config, const SchedulerEntry& entry,
+                        std::vector<std::string>& notes) {
+  const bool interpolated = entry.family == TimestepFamily::interpolated;
+  const bool heun = std::string(entry.sampler) == "heun";
+  const bool ddim = std::string(entry.sampler) == "ddim";
+  const bool clips = ddim || std::string(entry.sampler) == "ddpm";
+  const bool thresholds = clips || entry.family == TimestepFamily::dpm_solver;
+  if (thresholds && config.flag("thresholding", false)) return read_thresholding(config, notes);
+  if (!(clips || heun) || !config.flag("clip_sample", !interpolated)) return {};
+  const double limit = config.number("clip_sample_range", 1);
+  config.require(limit > 0 && std::isfinite(limit), "clip_sample_range", "a number > 0");
+  notes.push_back(
+      fmt::format("clip_sample: --clamp.limit {} does it while sampling{}", limit,
+                  ddim ? "; the direction of a step is that of the clamped estimate" : ""));
+  return {.limit = limit};
+}
+
 void note_differences(ConfigReader& config, std::vector<std::string>& notes) {
   const auto note = [&](bool differs, const char* what) {
     if (differs) notes.emplace_back(what);
   };
-  note(config.flag("clip_sample", config.text("_class_name", "") == "DDPMScheduler" ||
-                                      config.text("_class_name", "") == "DDIMScheduler"),
-       "clip_sample: estimates of the image are not clipped here");
-  note(config.flag("thresholding", false),
-       "thresholding: estimates of the image are not thresholded here");
   note(!config.flag("set_alpha_to_one", true),
        "set_alpha_to_one = false: sampling ends at the image here, not at the first timestep");
   note(config.text("final_sigmas_type", "zero") != "zero",
@@ -162,12 +191,14 @@ SamplerOptions read_sampler(ConfigReader& config, const SchedulerEntry& entry, i
 DescribedScheduler read_diffusers_scheduler(const std::string& text, const std::string& file,
                                             int64_t steps) {
   ConfigReader config(text, file);
+  if (config.text("_class_name", "") == kScoreSdeVe) return read_score_sde_ve(config, steps);
   const auto& entry = read_entry(config);
   DescribedScheduler scheduler;
   scheduler.name = entry.name;
   scheduler.preconditioning = read_process(config, file);
   scheduler.sampler =
       read_sampler(config, entry, steps, scheduler.preconditioning.noise.vp, scheduler.notes);
+  scheduler.clamp = read_clamp(config, entry, scheduler.notes);
   note_differences(config, scheduler.notes);
   return scheduler;
 }
@@ -178,13 +209,14 @@ nlohmann::ordered_json diffusers_scheduler_config(const PreconditioningOptions& 
     throw ConfigError(fmt::format(
         "preconditioning.{}: {}, want {}: diffusers has no scheduler of it", key, found, wanted));
   };
+  if (noise.name == "ve" && preconditioning.name == "score") return score_sde_ve_config(noise);
   const std::vector<std::pair<std::string, const char*>> predictions = {
       {"epsilon", "epsilon"}, {"v", "v_prediction"}, {"x0", "sample"}};
   const auto prediction =
       std::find_if(predictions.begin(), predictions.end(),
                    [&](const auto& known) { return known.first == preconditioning.name; });
   if (prediction == predictions.end()) refuse("name", preconditioning.name, "epsilon, v or x0");
-  if (noise.name != "vp") refuse("process", noise.name, "vp");
+  if (noise.name != "vp") refuse("process", noise.name, "vp, or ve with name = score");
   const auto& vp = noise.vp;
   nlohmann::ordered_json config = {{"_class_name", "DDPMScheduler"},
                                    {"_diffusers_version", "0.30.0"}};

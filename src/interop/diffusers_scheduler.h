@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clamped_denoiser.h"
 #include "core/preconditioning.h"
 #include "samplers/options.h"
 
@@ -16,6 +17,7 @@ struct DescribedScheduler {
   PreconditioningOptions preconditioning;
   /// With grid = file, the levels are in grid_levels; there is no file of them yet.
   SamplerOptions sampler;
+  ClampOptions clamp;
   /// What of it the sampler does not do, a line each.
   std::vector<std::string> notes;
 };
@@ -27,7 +29,7 @@ struct DescribedScheduler {
 DescribedScheduler read_diffusers_scheduler(const std::string& config, const std::string& file,
                                             int64_t steps);
 
-/// The scheduler_config.json of a DDPMScheduler of our process.
+/// The scheduler_config.json of our process: a DDPMScheduler, or a ScoreSdeVeScheduler of `ve`.
 /// @throws ConfigError naming the key under preconditioning for what diffusers has no counterpart
 /// of.
 nlohmann::ordered_json diffusers_scheduler_config(const PreconditioningOptions& preconditioning);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "interop/config_reader.h"
@@ -18,15 +19,12 @@ void require_usual(ConfigReader& config) {
     config.require(config.text(key, usual) == usual, key, fmt::format("\"{}\"{}", usual, kNotOurs));
   };
   text("_class_name", "UNet2DModel");
-  text("time_embedding_type", "positional");
   text("mid_block_type", "UNetMidBlock2D");
   // The type "null" is one of its own: no middle at all.
   config.require(!config.names("mid_block_type") || !config.is_null("mid_block_type"),
                  "mid_block_type", "\"UNetMidBlock2D\"");
   const auto activation = config.text("act_fn", "silu");
   config.require(activation == "silu" || activation == "swish", "act_fn", "\"silu\"");
-  config.require(config.number("mid_block_scale_factor", 1) == 1, "mid_block_scale_factor",
-                 fmt::format("1{}", kNotOurs));
   config.require(config.is_null("class_embed_type"), "class_embed_type",
                  "null: classes by a table of num_class_embeds rows");
   config.require(!config.flag("attention_legacy_order", false), "attention_legacy_order", "false");
@@ -66,28 +64,34 @@ void read_widths(ConfigReader& config, UnetOptions& unet) {
   }
 }
 
-/// A block type: whether its blocks attend, and whether it changes resolution by blocks.
+enum class BlockFamily { by_convolution, by_block, skip };
+
+/// A block type: whether its blocks attend, and how it changes resolution.
 struct BlockType {
   const char* name;
   bool attends;
-  bool resamples;
+  BlockFamily family;
 };
 
-const std::vector<BlockType> kDown = {{"DownBlock2D", false, false},
-                                      {"AttnDownBlock2D", true, false},
-                                      {"ResnetDownsampleBlock2D", false, true}};
-const std::vector<BlockType> kUp = {{"UpBlock2D", false, false},
-                                    {"AttnUpBlock2D", true, false},
-                                    {"ResnetUpsampleBlock2D", false, true}};
+const std::vector<BlockType> kDown = {{"DownBlock2D", false, BlockFamily::by_convolution},
+                                      {"AttnDownBlock2D", true, BlockFamily::by_convolution},
+                                      {"ResnetDownsampleBlock2D", false, BlockFamily::by_block},
+                                      {"SkipDownBlock2D", false, BlockFamily::skip},
+                                      {"AttnSkipDownBlock2D", true, BlockFamily::skip}};
+const std::vector<BlockType> kUp = {{"UpBlock2D", false, BlockFamily::by_convolution},
+                                    {"AttnUpBlock2D", true, BlockFamily::by_convolution},
+                                    {"ResnetUpsampleBlock2D", false, BlockFamily::by_block},
+                                    {"SkipUpBlock2D", false, BlockFamily::skip},
+                                    {"AttnSkipUpBlock2D", true, BlockFamily::skip}};
 
 struct Levels {
   std::vector<int64_t> attention;  ///< in ascending order
-  std::vector<bool> resamples;     ///< of those that change resolution
+  std::vector<BlockFamily> families;
 };
 
-/// @param by_blocks what attending levels do, whose type says nothing of it.
+/// @param attending what AttnDownBlock2D and AttnUpBlock2D are, whose names do not say it.
 Levels read_levels(ConfigReader& config, const char* key, const std::vector<BlockType>& types,
-                   const std::vector<std::string>& names, bool by_blocks) {
+                   const std::vector<std::string>& names, BlockFamily attending) {
   std::string known;
   for (const auto& type : types) known += fmt::format("{}{}", known.empty() ? "" : ", ", type.name);
   Levels levels;
@@ -97,16 +101,48 @@ Levels read_levels(ConfigReader& config, const char* key, const std::vector<Bloc
                                    [&](const BlockType& entry) { return plain == entry.name; });
     config.require(type != types.end(), key, "each one of " + known);
     if (type->attends) levels.attention.push_back(static_cast<int64_t>(i));
-    if (i + 1 < names.size())
-      levels.resamples.push_back(type->attends ? by_blocks : type->resamples);
+    const bool skip = type->family == BlockFamily::skip;
+    levels.families.push_back(type->attends && !skip ? attending : type->family);
+  }
+  // The last changes no resolution: it may be of either kind, but not a skip block.
+  const auto all = static_cast<size_t>(
+      std::count(levels.families.begin(), levels.families.end(), BlockFamily::skip));
+  config.require(all == 0 || all == names.size(), key,
+                 "all or none of the types with Skip, of " + known);
+  if (all == 0) {
+    levels.families.back() =
+        names.size() > 1 ? levels.families.front() : BlockFamily::by_convolution;
   }
   return levels;
 }
 
-bool read_type(ConfigReader& config, const char* key) {
+BlockFamily read_type(ConfigReader& config, const char* key) {
   const auto type = config.text(key, "conv");
   config.require(type == "conv" || type == "resnet", key, "\"conv\" or \"resnet\"");
-  return type == "resnet";
+  return type == "resnet" ? BlockFamily::by_block : BlockFamily::by_convolution;
+}
+
+/// What a U-Net of skip blocks is beside the keys of its config: NCSN++ (Song et al. 2021).
+void describe_skip_blocks(ConfigReader& config, UnetOptions& unet) {
+  unet.resample_blocks = unet.fir = unet.skip_rescale = true;
+  unet.input_skip = unet.output_skip = unet.attention_up_once = true;
+  unet.level_norm_groups = 0;
+  unet.attention_norm_groups = 32;
+  config.require(config.whole("in_channels", 3) == 3, "in_channels",
+                 "3, as the convolutions of skip blocks have");
+  for (const auto level : unet.attention_levels) {
+    const auto at = static_cast<size_t>(level);
+    const auto width = level_channels(unet, at);
+    config.require(width % 32 == 0, "block_out_channels",
+                   fmt::format("a multiple of 32 at level {}, which attends: AttnSkipDownBlock2D "
+                               "has 32 groups",
+                               level));
+    const auto below = at + 1 < unet.channel_mult.size() ? level_channels(unet, at + 1) : width;
+    config.require(below + width / 4 >= 32, "block_out_channels",
+                   fmt::format("more channels below level {}: AttnSkipUpBlock2D is to have 32 "
+                               "groups",
+                               level));
+  }
 }
 
 void read_blocks(ConfigReader& config, UnetOptions& unet) {
@@ -128,14 +164,16 @@ void read_blocks(ConfigReader& config, UnetOptions& unet) {
   config.require(mirrored == down.attention, "up_block_types",
                  "attention at the levels of down_block_types, in the opposite order");
   unet.attention_levels = down.attention;
-  auto resamples = down.resamples;
-  resamples.insert(resamples.end(), up.resamples.begin(), up.resamples.end());
-  unet.resample_blocks = !resamples.empty() && resamples.front();
+  auto families = down.families;
+  families.insert(families.end(), up.families.begin(), up.families.end());
+  const auto family = families.front();
   config.require(
-      std::equal(resamples.begin() + !resamples.empty(), resamples.end(), resamples.begin()),
+      std::all_of(families.begin(), families.end(), [&](auto other) { return other == family; }),
       "down_block_types",
-      "levels that all change resolution alike, up and down: by convolutions or by "
-      "residual blocks (downsample_type and upsample_type say it of attending levels)");
+      "levels that all change resolution alike, up and down: by convolutions, by residual blocks "
+      "(downsample_type and upsample_type say it of attending levels) or as skip blocks do");
+  unet.resample_blocks = family == BlockFamily::by_block;
+  if (family == BlockFamily::skip) describe_skip_blocks(config, unet);
 }
 
 void read_attention(ConfigReader& config, UnetOptions& unet) {
@@ -161,19 +199,31 @@ void read_attention(ConfigReader& config, UnetOptions& unet) {
   unet.middle_norm_groups = groups;
 }
 
+void read_embedding(ConfigReader& config, UnetOptions& unet) {
+  unet.embedding_width = config.whole("time_embedding_dim", 0);
+  unet.freq_shift = config.number("freq_shift", 0);
+  unet.cos_first = config.flag("flip_sin_to_cos", true);
+  unet.center_input = config.flag("center_input_sample", false);
+  const auto type = config.text("time_embedding_type", "positional");
+  config.require(type == "positional" || type == "fourier", "time_embedding_type",
+                 "\"positional\" or \"fourier\"");
+  if (type == "positional") return;
+  unet.embedding = NoiseEmbeddingKind::gaussian_fourier;
+  unet.cos_first = false;  // whatever the key says
+  // Its images are in [0, 1], ours in [-1, 1].
+  unet.unit_input = !unet.center_input;
+  unet.center_input = false;
+}
+
 UnetOptions read_options(ConfigReader& config) {
   UnetOptions unet;
   read_widths(config, unet);
   unet.blocks = config.whole("layers_per_block", 2);
   unet.dropout = config.number("dropout", 0);
-  unet.norm_groups = config.whole("norm_num_groups", 32);
-  config.require(!config.names("norm_num_groups") || !config.is_null("norm_num_groups"),
-                 "norm_num_groups", "a number of groups");
+  const bool no_groups = config.names("norm_num_groups") && config.is_null("norm_num_groups");
+  unet.norm_groups = no_groups ? 0 : config.whole("norm_num_groups", 32);
+  config.require(no_groups || unet.norm_groups > 0, "norm_num_groups", "a number of groups > 0");
   unet.norm_eps = config.number("norm_eps", 1e-5);
-  unet.freq_shift = config.number("freq_shift", 0);
-  unet.cos_first = config.flag("flip_sin_to_cos", true);
-  unet.embedding_width = config.whole("time_embedding_dim", 0);
-  unet.center_input = config.flag("center_input_sample", false);
   unet.downsample_padding = config.whole("downsample_padding", 1);
   config.require(unet.downsample_padding == 0 || unet.downsample_padding == 1, "downsample_padding",
                  "0 or 1");
@@ -182,7 +232,12 @@ UnetOptions read_options(ConfigReader& config) {
                  "\"default\" or \"scale_shift\"");
   unet.scale_shift = norm == "scale_shift";
   read_blocks(config, unet);
+  config.require(!no_groups || unet.input_skip, "norm_num_groups", "a number of groups");
+  const auto rescale = config.number("mid_block_scale_factor", 1);
+  config.require(rescale > 0 && std::isfinite(rescale), "mid_block_scale_factor", "a number > 0");
+  unet.middle_rescale = rescale == skip_rescale(unet) ? 0 : rescale;
   read_attention(config, unet);
+  read_embedding(config, unet);
   return unet;
 }
 

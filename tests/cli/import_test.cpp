@@ -6,6 +6,7 @@
 #include "io/atomic_file.h"
 #include "io/safetensors.h"
 #include "tests/cli/program.h"
+#include "tests/interop/diffusers_composition.h"
 #include "tests/interop/diffusers_parameters.h"
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"
@@ -102,6 +103,39 @@ halcyon::TensorMap questions(const testing::TensorMap& golden) {
   halcyon::TensorMap input = {{"x", golden.at("x")}, {"timestep", golden.at("t")}};
   if (golden.count("class_labels") > 0) input["label"] = golden.at("class_labels");
   return input;
+}
+
+/// Of NCSN++, small.
+nlohmann::json ncsnpp_config() {
+  return {{"_class_name", "UNet2DModel"},
+          {"block_out_channels", {32, 64}},
+          {"center_input_sample", true},
+          {"down_block_types", {"SkipDownBlock2D", "AttnSkipDownBlock2D"}},
+          {"in_channels", 3},
+          {"layers_per_block", 1},
+          {"mid_block_scale_factor", std::sqrt(2.0)},
+          {"norm_eps", 1e-06},
+          {"norm_num_groups", nullptr},
+          {"out_channels", 3},
+          {"sample_size", 8},
+          {"time_embedding_type", "fourier"},
+          {"up_block_types", {"AttnSkipUpBlock2D", "SkipUpBlock2D"}}};
+}
+
+/// Its files in one folder, as google/ncsnpp-celebahq-256 and its like have them.
+halcyon::TensorMap write_ncsnpp(const std::string& folder) {
+  make_directory(folder);
+  halcyon::TensorMap weights;
+  for (const auto& [name, sizes] : diffusers_parameters(ncsnpp_config())) {
+    const bool factor = name.find("norm") != std::string::npos && name.back() == 't';
+    weights[name] = factor ? torch::ones(sizes) : 0.2 * torch::randn(sizes);
+  }
+  spill(folder + "/config.json", ncsnpp_config().dump());
+  spill(folder + "/scheduler_config.json",
+        R"({"_class_name": "ScoreSdeVeScheduler", "sigma_max": 348, "sigma_min": 0.01,
+            "snr": 0.17, "num_train_timesteps": 2000, "sampling_eps": 1e-05})");
+  write_safetensors(folder + "/diffusion_pytorch_model.safetensors", weights, {{"format", "pt"}});
+  return weights;
 }
 
 }  // namespace
@@ -248,6 +282,86 @@ TEST_CASE("exact denoisers are asked by sigma, and have nothing raw", "[cli][ora
   REQUIRE_THAT(said({{"x", x}, {"sigma", sigma}, {"label", torch::zeros({5}, torch::kInt64)}}),
                Contains("no classes"));
   REQUIRE_FALSE(std::filesystem::exists(dir / "out.safetensors"));
+}
+
+TEST_CASE("NCSN++ comes in and answers as its composition does and goes back bit for bit",
+          "[cli][oracle][roundtrip]") {
+  const TemporaryDirectory dir;
+  const auto weights = write_ncsnpp(dir / "in");
+  const auto said =
+      run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  REQUIRE_THAT(said, Contains("--sampler.name pc --sampler.steps 2000 --sampler.grid geometric "
+                              "--sampler.pc.snr 0.17"));
+
+  // x = 2 x_u - 1, and the composition's D_u = x_u + sigma_u^2 score.
+  const auto u = torch::randn({3, 3, 8, 8}, torch::kFloat64);
+  const auto sigma = torch::tensor({0.02, 2.0, 200.0}, torch::kFloat64);
+  const auto column = sigma.view({-1, 1, 1, 1});
+  auto in_double = weights;
+  for (auto& [name, tensor] : in_double) tensor = tensor.to(torch::kFloat64);
+  const auto score = DiffusersComposition(ncsnpp_config(), in_double)(u, sigma);
+  const halcyon::TensorMap input = {{"x", 2 * u - 1}, {"sigma", 2 * sigma}};
+  const auto first = denoised(dir / "a.safetensors", input);
+  const auto wanted = 2 * (u + column.square() * score) - 1;
+  for (int64_t k = 0; k < 3; ++k) {
+    REQUIRE(relative_error(first.at("denoised")[k], wanted[k]) < 1e-5);
+    REQUIRE(relative_error(first.at("score")[k], score[k] / 2) < 1e-4);
+  }
+
+  run("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
+  run("import --from diffusers " + dir / "out" + " --out " + dir / "b.safetensors");
+  const auto written = read_safetensors(dir / "out/unet/diffusion_pytorch_model.safetensors");
+  REQUIRE(written.tensors.size() == weights.size());
+  for (const auto& [name, value] : weights) {
+    CAPTURE(name);
+    REQUIRE(torch::equal(written.tensors.at(name), value));
+  }
+  const auto index = nlohmann::json::parse(slurp(dir / "out/model_index.json"));
+  REQUIRE(index.at("_class_name") == "ScoreSdeVePipeline");
+  REQUIRE(index.at("scheduler").at(1) == "ScoreSdeVeScheduler");
+  const auto second = denoised(dir / "b.safetensors", input);
+  for (const auto& [name, value] : first) REQUIRE(torch::equal(second.at(name), value));
+}
+
+TEST_CASE("an imported NCSN++ is sampled and trained on", "[cli]") {
+  const TemporaryDirectory dir;
+  write_ncsnpp(dir / "in");
+  run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  run("sample --run.threads 1 --count 2 --batch 2 --sampler.name pc --sampler.steps 3 "
+      "--sampler.grid geometric --checkpoint " +
+      dir / "a.safetensors" + " --out " + dir / "samples.safetensors");
+  const auto images = read_safetensors(dir / "samples.safetensors").tensors.at("samples");
+  REQUIRE(images.isfinite().all().item<bool>());
+  refused("import --from diffusers " + dir / "in" + " --preconditioning.name score --out " +
+          dir / "b.safetensors");
+  std::filesystem::remove(dir / "in/scheduler_config.json");
+  REQUIRE_THAT(refused("import --from diffusers " + dir / "in" + " --out " + dir / "b.safetensors"),
+               Contains("time_embedding_type is \"fourier\": want a ScoreSdeVeScheduler"));
+  run("import --from diffusers " + dir / "in" + " --preconditioning.name score --out " +
+      dir / "b.safetensors");
+  auto config = ncsnpp_config();
+  config["time_embedding_type"] = "positional";
+  spill(dir / "in/config.json", config.dump());
+  spill(dir / "in/scheduler_config.json", R"({"_class_name": "ScoreSdeVeScheduler"})");
+  REQUIRE_THAT(refused("import --from diffusers " + dir / "in" + " --out " + dir / "b.safetensors"),
+               Contains("ScoreSdeVeScheduler") && Contains("want time_embedding_type \"fourier\""));
+}
+
+TEST_CASE("clip_sample comes along as the key that clamps", "[cli]") {
+  const TemporaryDirectory dir;
+  write_pipeline(dir / "in", "diffusers_unet");
+  spill(dir / "in/scheduler/scheduler_config.json",
+        R"({"_class_name": "DDPMScheduler", "clip_sample": true, "clip_sample_range": 0.5})");
+  const auto said =
+      run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  REQUIRE_THAT(said, Contains("--sampler.grid leading --clamp.limit 0.5"));
+  REQUIRE_THAT(run("inspect " + dir / "a.safetensors"), Contains("--clamp.limit 0.5"));
+  // The keys are those of `halcyon sample`.
+  run("sample --run.threads 1 --count 2 --batch 2 --sampler.name ddpm --sampler.steps 4 "
+      "--sampler.grid leading --clamp.limit 0.5 --checkpoint " +
+      dir / "a.safetensors" + " --out " + dir / "samples.safetensors");
+  const auto images = read_safetensors(dir / "samples.safetensors").tensors.at("samples");
+  REQUIRE(images.abs().max().item<double>() <= 0.5 + 1e-6);
 }
 
 TEST_CASE("a full-size folder of google/ddpm-cifar10-32 comes in", "[cli][slow]") {

@@ -43,7 +43,9 @@ class DiffusersParameters {
     temb_ = config.value("time_embedding_dim", 4 * widths.front());
     scale_shift_ = config.value("resnet_time_scale_shift", "default") == "scale_shift";
     conv("conv_in", config.at("in_channels"), widths.front(), 3);
-    linear("time_embedding.linear_1", widths.front(), temb_);
+    const bool fourier = config.value("time_embedding_type", "positional") == "fourier";
+    if (fourier) shapes_["time_proj.weight"] = {widths.front()};
+    linear("time_embedding.linear_1", (fourier ? 2 : 1) * widths.front(), temb_);
     linear("time_embedding.linear_2", temb_, temb_);
     if (config.contains("num_class_embeds")) {
       shapes_["class_embedding.weight"] = {config.at("num_class_embeds"), temb_};
@@ -58,7 +60,12 @@ class DiffusersParameters {
         skips.push_back(in = widths[i]);
       }
       if (i + 1 == widths.size()) continue;
-      resample(block + "downsamplers.0", widths[i], type, "downsample_type");
+      if (skips_images(type)) {
+        filtering_resnet(block + "resnet_down", widths[i]);
+        conv(block + "skip_conv", 3, widths[i], 1);
+      } else {
+        resample(block + "downsamplers.0", widths[i], type, "downsample_type");
+      }
       skips.push_back(widths[i]);
     }
     resnet("mid_block.resnets.0", in, in);
@@ -72,11 +79,19 @@ class DiffusersParameters {
       const std::string type = config.at("up_block_types").at(i);
       const auto width = widths[widths.size() - 1 - i];
       for (int64_t j = 0; j < layers + 1; ++j) {
-        layer(block, j, in + skips.back(), width, type);
+        const bool once = skips_images(type) && j > 0;
+        layer(block, j, in + skips.back(), width, once ? type.substr(4) : type);
         skips.pop_back();
         in = width;
       }
-      if (i + 1 < widths.size()) resample(block + "upsamplers.0", width, type, "upsample_type");
+      if (i + 1 == widths.size()) continue;
+      if (skips_images(type)) {
+        filtering_resnet(block + "resnet_up", width);
+        norm(block + "skip_norm", width);
+        conv(block + "skip_conv", width, 3, 3);
+      } else {
+        resample(block + "upsamplers.0", width, type, "upsample_type");
+      }
     }
     norm("conv_norm_out", widths.front());
     conv("conv_out", widths.front(), config.at("out_channels"), 3);
@@ -103,6 +118,14 @@ class DiffusersParameters {
     norm(name + ".norm2", out);
     conv(name + ".conv2", out, out, 3);
     if (in != out) conv(name + ".conv_shortcut", in, out, 1);
+  }
+  /// With a convolution past it, though the number of channels stays.
+  void filtering_resnet(const std::string& name, int64_t channels) {
+    resnet(name, channels, channels);
+    conv(name + ".conv_shortcut", channels, channels, 1);
+  }
+  static bool skips_images(const std::string& type) {
+    return type.find("Skip") != std::string::npos;
   }
   void attention(const std::string& name, int64_t channels, bool has_norm) {
     if (has_norm) norm(name + ".group_norm", channels);

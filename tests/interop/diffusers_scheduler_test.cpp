@@ -170,8 +170,9 @@ TEST_CASE("schedulers that we do not have are refused by key, value and what is 
           "[interop][error]") {
   const auto base = config_of("DDPMScheduler");
   REQUIRE(refusal(base) == "accepted");
-  REQUIRE_THAT(refusal(config_of("ScoreSdeVeScheduler")),
-               Contains("_class_name is \"ScoreSdeVeScheduler\"") && Contains("DDIMScheduler"));
+  REQUIRE_THAT(refusal(config_of("KarrasVeScheduler")),
+               Contains("_class_name is \"KarrasVeScheduler\"") && Contains("DDIMScheduler") &&
+                   Contains("ScoreSdeVeScheduler"));
   REQUIRE_THAT(refusal(with(base, {{"prediction_type", "flow"}})),
                Contains("prediction_type is \"flow\"") && Contains("v_prediction"));
   REQUIRE_THAT(refusal(with(base, {{"beta_schedule", "laplace"}})),
