@@ -108,7 +108,9 @@ void check_guidance(const SampleCommand& command) {
 
 /// Refuses what can be refused before anything is written.
 void check_options(const SampleCommand& command, bool count_is_named) {
-  require_option(command.count > 0, "--count", "a whole number > 0", command.count);
+  constexpr int64_t kMost = int64_t{1} << 32;  // beyond, images would share streams of noise
+  require_option(command.count > 0 && command.count <= kMost, "--count",
+                 "a whole number in 1 .. 4294967296", command.count);
   require_option(command.batch >= 0, "--batch", "a whole number >= 0", command.batch);
   require_option(command.reuse > 0, "--reuse", "a whole number > 0", command.reuse);
   require_option(command.trajectory >= 0, "--trajectory", "a whole number >= 0",
@@ -184,6 +186,9 @@ int sample_command(const Arguments& arguments) {
   if (!parse_command_line("halcyon sample --checkpoint RUN_OR_FILE [--key value ...]", command,
                           arguments)) {
     return 0;
+  }
+  if (names_key(arguments, "class") && names_key(arguments, "label")) {
+    throw ConfigError("--label: is another name of --class; want one of them");
   }
   return sample_images(command, names_key(arguments, "count"));
 }

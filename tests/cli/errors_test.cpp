@@ -101,6 +101,8 @@ TEST_CASE("checkpoints that are missing or hostile are refused by file", "[cli][
 TEST_CASE("options of sampling and measuring out of range are refused", "[cli][error]") {
   refuses("sample --checkpoint toy:mixture --sampler.name hune", {"'heun'"});
   refuses("sample --checkpoint toy:mixture --count 0", {"--count"});
+  refuses("sample --checkpoint toy:mixture --count 9223372036854775807", {"--count", "4294967296"});
+  refuses("sample --checkpoint toy:mixture --class 1 --label 2", {"--label", "--class"});
   refuses("sample --checkpoint toy:mixture --sampler.steps -1 --out /dev/null/x", {"steps"});
   refuses("sample --checkpoint toy:mixture --out /dev/null/x", {"/dev/null/x"});
   const TemporaryDirectory dir;
