@@ -81,10 +81,11 @@ TEST_CASE("a model guided by itself is itself, at two evaluations a level", "[cl
 
 TEST_CASE("classifier-free guidance acts in its interval and is counted there", "[cli]") {
   const TemporaryDirectory dir;
-  const auto line = "--count 4 --sampler.name euler --sampler.steps 8 --checkpoint " +
-                    two_class_run(dir) + " --class 1 ";
+  const auto any =
+      "--count 4 --sampler.name euler --sampler.steps 8 --checkpoint " + two_class_run(dir);
+  const auto line = any + " --class 1 ";
   const auto plain = sampled(dir, line);
-  REQUIRE(torch::equal(sampled(dir, line + "--label 1").images, plain.images));
+  REQUIRE(torch::equal(sampled(dir, any + " --label 1").images, plain.images));
   const auto by_itself =
       sampled(dir, line + "--guidance.weight 3 --guidance.checkpoint " + dir / "run");
   REQUIRE(largest(by_itself.images - plain.images) < 1e-4);  // of the same class
