@@ -25,8 +25,14 @@ std::string title(const BandSpectrum& band) {
   return fmt::format("sigma {:.2g} .. {:.2g}", band.sigma_low, band.sigma_high);
 }
 
-nlohmann::json to_json(const BandSpectrum& band, double ridge) {
+/// `share` of the largest eigenvalue.
+double ridge_of(const BandSpectrum& band, double share) {
+  return share * band.spectrum.leading.front().value;
+}
+
+nlohmann::json to_json(const BandSpectrum& band, double share) {
   const auto& s = band.spectrum;
+  const double ridge = ridge_of(band, share);
   nlohmann::json values = nlohmann::json::array(), density = nlohmann::json::array();
   for (const auto& value : s.leading) values.push_back(to_json(value));
   for (const auto& rule : s.seen)
@@ -63,7 +69,9 @@ Plot eigenvalue_plot(const std::vector<BandSpectrum>& bands) {
   return plot;
 }
 
-Plot effective_plot(const std::vector<BandSpectrum>& bands) {
+/// Down to where Lanczos of `steps` steps still tells eigenvalues from 0.
+Plot effective_plot(const std::vector<BandSpectrum>& bands, int64_t steps) {
+  const double resolved = 2 * std::log10(static_cast<double>(steps));
   Plot plot{.title = "Parameters that the data settle",
             .x_label = "ridge",
             .y_label = "tr F / (F + ridge)  (2 standard errors)",
@@ -76,7 +84,7 @@ Plot effective_plot(const std::vector<BandSpectrum>& bands) {
     series.colour =
         sequential_colour((1.0 + static_cast<double>(k)) / static_cast<double>(bands.size()));
     const double top = std::log10(spectrum.leading.front().value);
-    for (double power = top + 1; power > top - 8; power -= 0.25) {
+    for (double power = top; power > top - resolved; power -= 0.1) {
       const auto effective = spectrum.effective_parameters(std::pow(10, power));
       series.x.push_back(std::pow(10, power));
       series.y.push_back(effective.value);
@@ -87,9 +95,10 @@ Plot effective_plot(const std::vector<BandSpectrum>& bands) {
   return plot;
 }
 
-Table summary_of(const std::vector<BandSpectrum>& bands, double ridge) {
+Table summary_of(const std::vector<BandSpectrum>& bands, double share_of_ridge) {
   Table table{.columns = {"sigma", "largest eigenvalue", "its share", "participation ratio",
-                          fmt::format("effective parameters at {:.2g}", ridge), "rank at most"}};
+                          fmt::format("effective at {:.2g} of it", share_of_ridge),
+                          "rank at most"}};
   for (const auto& band : bands) {
     const auto& s = band.spectrum;
     const auto largest = s.leading.front();
@@ -97,10 +106,11 @@ Table summary_of(const std::vector<BandSpectrum>& bands, double ridge) {
     const double share = largest.value / trace.value;
     const double error = share * std::hypot(largest.standard_error / largest.value,
                                             trace.standard_error / trace.value);
-    table.rows.push_back(
-        {fmt::format("{:.3g} .. {:.3g}", band.sigma_low, band.sigma_high), with_error(largest),
-         with_error({share, error, largest.count}), with_error(s.participation_ratio()),
-         with_error(s.effective_parameters(ridge)), static_cast<double>(s.rank_bound)});
+    table.rows.push_back({fmt::format("{:.3g} .. {:.3g}", band.sigma_low, band.sigma_high),
+                          with_error(largest), with_error({share, error, largest.count}),
+                          with_error(s.participation_ratio()),
+                          with_error(s.effective_parameters(ridge_of(band, share_of_ridge))),
+                          static_cast<double>(s.rank_bound)});
   }
   return table;
 }
@@ -133,8 +143,8 @@ void measure_parameter_spectrum(FisherJob& job) {
   write_file_atomically(job.path("parameter_spectrum.jsonl"), lines);
   warn_without_plot("the eigenvalues",
                     write_plot(job.path("parameter_spectrum.png"), eigenvalue_plot(bands)));
-  warn_without_plot("the effective parameters",
-                    write_plot(job.path("effective_parameters.png"), effective_plot(bands)));
+  warn_without_plot("the effective parameters", write_plot(job.path("effective_parameters.png"),
+                                                           effective_plot(bands, options.steps)));
   fmt::print("Its spectrum, on {} images a band:\n{}", options.images,
              to_text(summary_of(bands, options.ridge)));
 }

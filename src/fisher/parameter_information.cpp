@@ -86,9 +86,9 @@ Estimate ParameterInformation::signal_to_noise() const {
   const double whole = signal_to_noise_of(sum, power, n);
   double spread = 0;
   for (int64_t g = 0; g < kGroups; ++g) {
-    const auto in_group = static_cast<double>((count - g + kGroups - 1) / kGroups);
-    const double without =
-        signal_to_noise_of(sum - gradient_[g], power - power_[g].item<double>(), n - in_group);
+    const int64_t in_group = (count - g + kGroups - 1) / kGroups;
+    const double without = signal_to_noise_of(sum - gradient_[g], power - power_[g].item<double>(),
+                                              n - static_cast<double>(in_group));
     spread += (without - whole) * (without - whole);
   }
   const double factor = static_cast<double>(kGroups - 1) / static_cast<double>(kGroups);

@@ -16,7 +16,9 @@ void check_options(const ParameterFisherOptions& o) {
   want(o.top > 0, "top", "a whole number > 0", o.top);
   want(o.steps > o.top, "steps", "a whole number > parameters.top", o.steps);
   want(o.probes >= 2, "probes", "a whole number >= 2", o.probes);
-  want(o.ridge > 0, "ridge", "a number > 0", o.ridge);
+  const auto steps = static_cast<double>(o.steps);
+  want(o.ridge * steps * steps >= 1 && o.ridge <= 1, "ridge", "a number in [1 / steps^2, 1]",
+       o.ridge);
 }
 
 }  // namespace halcyon

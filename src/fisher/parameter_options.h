@@ -17,7 +17,7 @@ struct ParameterFisherOptions {
   int64_t top = 10;
   int64_t steps = 24;
   int64_t probes = 4;
-  double ridge = 1e-3;
+  double ridge = 1e-2;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -33,8 +33,8 @@ struct ParameterFisherOptions {
     field(self.steps, "steps", "of Lanczos, more than top");
     field(self.probes, "probes", "of the spectral density, >= 2");
     field(self.ridge, "ridge",
-          "precision of a prior, in units of one image's information, against which effective "
-          "parameters are counted, > 0");
+          "share of the largest eigenvalue against which effective parameters are counted, in "
+          "[1 / steps^2, 1]: below, Lanczos does not tell eigenvalues from 0");
   }
 };
 

@@ -23,6 +23,7 @@ torch::Tensor with_dropout(const torch::Tensor& label, int64_t num_classes, doub
 DenoisingLoss joined(const std::vector<DenoisingLoss>& parts) {
   const auto all = [&](torch::Tensor DenoisingLoss::*part) {
     std::vector<torch::Tensor> tensors;
+    tensors.reserve(parts.size());
     for (const auto& loss : parts) tensors.push_back((loss.*part).detach());
     return torch::cat(tensors);
   };

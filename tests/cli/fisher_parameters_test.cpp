@@ -32,7 +32,8 @@ void train(const std::string& dir) {
 
 const std::string kSmall =
     " --space parameters --run.threads 1 --parameters.bands 2 --parameters.draws 24 "
-    "--parameters.products 24 --parameters.images 32 --parameters.top 3 --parameters.steps 8 ";
+    "--parameters.products 24 --parameters.images 32 --parameters.top 3 --parameters.steps 8 "
+    "--parameters.ridge 0.05 ";
 
 }  // namespace
 
@@ -101,4 +102,9 @@ TEST_CASE("parts of one space are refused in the other, and models without param
                      dir / "c",
                  2),
              Contains("--parameters.steps"));
+  CHECK_THAT(
+      run("fisher --checkpoint toy:lowrank --space parameters --parameters.ridge 1e-4 --out " +
+              dir / "d",
+          2),
+      Contains("--parameters.ridge") && Contains("1 / steps^2"));
 }

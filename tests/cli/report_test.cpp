@@ -144,7 +144,8 @@ TEST_CASE("hostile contents of a run are shown as text", "[cli][error]") {
   spill(run + "/plots/<b>\".png", "\x89PNG no picture");
   spill(run + "/samples/step-00000001.png", "");
   spill(run + "/samples/film.safetensors", "no film");
-  spill(run + "/distance.json", R"({"samples": 1, "metrics": {"<b>": {"value": 1, "se": 2, "n": 3}}})");
+  spill(run + "/distance.json",
+        R"({"samples": 1, "metrics": {"<b>": {"value": 1, "se": 2, "n": 3}}})");
   report("'" + run + "'");
   const auto page = without_pictures(slurp(run + "/report.html"));
   REQUIRE_THAT(page, Contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;"));
@@ -215,8 +216,9 @@ TEST_CASE("figures of several runs are those of their files", "[cli]") {
                                          "3,test,ema,2,8,4,0.1,1.01,0.01\n");
   spill(dir / "b/a/fisher_levels.csv", levels + "7,test,ema,2,8,5,0.2,1.2,0.01\n");
   spill(dir / "c/config.ini", "[run]\nseed = 1\n");
-  spill(dir / "c/evaluation.json",
-        R"({"samples": "s", "count": 9, "metrics": {"distance": {"value": 1.5, "se": 0.25, "n": 9}}})");
+  spill(
+      dir / "c/evaluation.json",
+      R"({"samples": "s", "count": 9, "metrics": {"distance": {"value": 1.5, "se": 0.25, "n": 9}}})");
   spill(dir / "c/other.json", R"({"metrics": {"distance": {"value": 3, "se": 1, "n": 9}}})");
   report(dir / "a" + " " + dir / "b/a" + " " + dir / "c" + " --out " + dir / "page.html");
   const auto page = without_pictures(slurp(dir / "page.html"));
