@@ -61,6 +61,8 @@ def within(name, nfe, budget):
         return (budget - 1) // evaluations, options
     if name == "pc":
         return budget // 2, ()
+    if name == "pndm":  # four evaluations for each of its first three steps
+        return (budget - 9 if budget > 12 else 0), ()
     return (budget if nfe == 1 else (budget - 1) // nfe + 1), ()
 
 
