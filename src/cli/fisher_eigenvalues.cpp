@@ -7,6 +7,7 @@
 #include "cli/estimate_text.h"
 #include "cli/fisher_network.h"
 #include "cli/interrupt.h"
+#include "cli/plot_warning.h"
 #include "cli/progress.h"
 #include "fisher/parameter_spectrum.h"
 #include "io/atomic_file.h"
@@ -115,10 +116,6 @@ Table summary_of(const std::vector<BandSpectrum>& bands, double share_of_ridge) 
   return table;
 }
 
-void warn_without_plot(const std::string& what, const PlotResult& result) {
-  if (!result.written) fmt::print(stderr, "warning: no plot of {}: {}\n", what, result.reason);
-}
-
 }  // namespace
 
 void measure_parameter_spectrum(FisherJob& job) {
@@ -141,10 +138,11 @@ void measure_parameter_spectrum(FisherJob& job) {
   }
   progress.clear();
   write_file_atomically(job.path("parameter_spectrum.jsonl"), lines);
-  warn_without_plot("the eigenvalues",
-                    write_plot(job.path("parameter_spectrum.png"), eigenvalue_plot(bands)));
-  warn_without_plot("the effective parameters", write_plot(job.path("effective_parameters.png"),
-                                                           effective_plot(bands, options.steps)));
+  const auto eigenvalues = write_plot(job.path("parameter_spectrum.png"), eigenvalue_plot(bands));
+  warn_without_plot("eigenvalues", eigenvalues.reason);
+  const auto effective =
+      write_plot(job.path("effective_parameters.png"), effective_plot(bands, options.steps));
+  warn_without_plot("effective parameters", effective.reason);
   fmt::print("Its spectrum, on {} images a band:\n{}", options.images,
              to_text(summary_of(bands, options.ridge)));
 }

@@ -10,6 +10,7 @@
 #include "cli/fisher_maps.h"
 #include "cli/fisher_spectrum.h"
 #include "cli/interrupt.h"
+#include "cli/plot_warning.h"
 #include "cli/progress.h"
 #include "io/atomic_file.h"
 
@@ -28,10 +29,6 @@ class LevelProgress {
  private:
   Progress progress_;
 };
-
-void warn_without_plot(const std::string& what, const std::string& reason) {
-  if (!reason.empty()) fmt::print(stderr, "warning: no plot of the {}: {}\n", what, reason);
-}
 
 }  // namespace
 

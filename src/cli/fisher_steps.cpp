@@ -6,6 +6,7 @@
 #include "cli/estimate_text.h"
 #include "cli/fisher_network.h"
 #include "cli/interrupt.h"
+#include "cli/plot_warning.h"
 #include "cli/progress.h"
 #include "curvature/parameter_jacobian.h"
 #include "fisher/divergence_of_step.h"
@@ -108,10 +109,8 @@ void measure_parameter_steps(FisherJob& job) {
   std::vector<Measured> all;
   for (const auto& [name, vector] :
        {Direction{"leading", spectrum.vectors[0]}, Direction{"random", random / random.norm()}}) {
-    const double curvature = [&] {
-      const auto product = fisher_product(network.denoiser(), network.space(), batch, vector);
-      return product.dot(vector).item<double>();
-    }();
+    const ParameterJacobian jacobian(network.denoiser(), network.space(), batch);
+    const double curvature = jacobian.fisher_product(vector).dot(vector).item<double>();
     all.push_back({name, step_divergence(network.denoiser(), network.space(), batch, vector,
                                          radii(curvature))});
     progress.update(1 + static_cast<int64_t>(all.size()));
@@ -119,8 +118,7 @@ void measure_parameter_steps(FisherJob& job) {
   }
   progress.clear();
   write_csv(job.path("parameter_steps.csv"), table_of(all));
-  const auto plot = write_plot(job.path("parameter_steps.png"), plot_of(all));
-  if (!plot.written) fmt::print(stderr, "warning: no plot of the steps: {}\n", plot.reason);
+  warn_without_plot("steps", write_plot(job.path("parameter_steps.png"), plot_of(all)).reason);
   const auto [low, high] = network.bands().range(band);
   for (const auto& [name, d] : all) {
     job.summary["kl_slope"][name] = to_json(d.slope);

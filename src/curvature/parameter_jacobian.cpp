@@ -14,7 +14,7 @@ torch::Tensor with_graph(Denoiser& denoiser, const RegressionBatch& batch) {
 
 ParameterJacobian::ParameterJacobian(Denoiser& denoiser, const ParameterSpace& space,
                                      const RegressionBatch& batch)
-    : space_(space), phi_(with_graph(denoiser, batch)) {}
+    : space_(space), count_(batch.size()), phi_(with_graph(denoiser, batch)) {}
 
 torch::Tensor ParameterJacobian::vjp(const torch::Tensor& u) const {
   return space_.flat(torch::autograd::grad({phi_}, space_.parameters(), {u}, /*retain_graph=*/true,
@@ -39,10 +39,8 @@ torch::Tensor ParameterJacobian::jvp(const torch::Tensor& v) const {
   return torch::autograd::grad(outputs, {dummy_}, directions, /*retain_graph=*/true)[0].detach();
 }
 
-torch::Tensor fisher_product(Denoiser& denoiser, const ParameterSpace& space,
-                             const RegressionBatch& batch, const torch::Tensor& v) {
-  const ParameterJacobian jacobian(denoiser, space, batch);
-  return jacobian.vjp(jacobian.jvp(v)) / static_cast<double>(batch.size());
+torch::Tensor ParameterJacobian::fisher_product(const torch::Tensor& v) const {
+  return vjp(jvp(v)) / static_cast<double>(count_);
 }
 
 }  // namespace halcyon

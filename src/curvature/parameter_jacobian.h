@@ -24,20 +24,18 @@ class ParameterJacobian {
   /// (Pearlmutter 1994; Schraudolph 2002).  The first call keeps the graph of J^T u too.
   torch::Tensor jvp(const torch::Tensor& v) const;
 
+  /// G v [P], with the generalised Gauss-Newton matrix of the batch, which for a Gaussian
+  /// likelihood is the Fisher information matrix (Martens 2014) and is never formed:
+  ///
+  ///     G = E J^T J = E_{t ~ N(phi, I)} [g g^T],   g = J^T (phi - t)
+  torch::Tensor fisher_product(const torch::Tensor& v) const;
+
  private:
   const ParameterSpace& space_;
+  int64_t count_;  // B
   torch::Tensor phi_;
   mutable torch::Tensor dummy_;                    // u
   mutable std::vector<torch::Tensor> transposed_;  // J^T u, with a graph
 };
-
-/// The generalised Gauss-Newton matrix of a batch, which for a Gaussian likelihood is the Fisher
-/// information matrix (Martens 2014):
-///
-///     G = E J^T J = E_{t ~ N(phi, I)} [g g^T],   g = J^T (phi - t)
-///
-/// as a product G v [P], never formed.  About 2 NFE forward and 4 backward.
-torch::Tensor fisher_product(Denoiser& denoiser, const ParameterSpace& space,
-                             const RegressionBatch& batch, const torch::Tensor& v);
 
 }  // namespace halcyon

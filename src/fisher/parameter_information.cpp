@@ -55,7 +55,7 @@ void ParameterInformation::add_product(Denoiser& denoiser, const RegressionBatch
                                        at::Generator& rng) {
   const auto& like = space_.parameters().front();
   const auto v = rademacher_like(like.detach().new_empty({space_.dim()}), rng);
-  product_.add(v * fisher_product(denoiser, space_, batch, v));
+  product_.add(v * ParameterJacobian(denoiser, space_, batch).fisher_product(v));
 }
 
 void ParameterInformation::add_empirical(Denoiser& denoiser, const RegressionBatch& batch) {

@@ -58,9 +58,7 @@ ParameterSpectrum parameter_spectrum(Denoiser& denoiser, const ParameterSpace& s
                                      const RegressionBatch& batch,
                                      const ParameterSpectrumOptions& options, at::Generator& rng) {
   const ParameterJacobian jacobian(denoiser, space, batch);
-  const auto multiply = [&](const torch::Tensor& v) {
-    return jacobian.vjp(jacobian.jvp(v)) / static_cast<double>(batch.size());
-  };
+  const auto multiply = [&](const torch::Tensor& v) { return jacobian.fisher_product(v); };
   const auto like = space.parameters().front().detach().new_empty({space.dim()});
   ParameterSpectrum spectrum;
   spectrum.parameters = space.dim();

@@ -60,7 +60,7 @@ TEST_CASE("products with the Jacobian and the Fisher matrix of a linear denoiser
     back += rows.t().mv(u[n].flatten());
   }
   CHECK(relative_error(jacobian.vjp(u), back) < 1e-12);
-  const auto product = fisher_product(linear.denoiser, space, batch, v);
+  const auto product = jacobian.fisher_product(v);
   CHECK(relative_error(product, LinearRegression::fisher(batch).mv(v)) < 1e-12);
 }
 

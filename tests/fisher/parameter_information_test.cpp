@@ -1,5 +1,7 @@
 #include "fisher/parameter_information.h"
 
+#include <functional>
+
 #include "fisher/divergence_of_step.h"
 #include "fisher/parameter_spectrum.h"
 #include "tests/support/catch.h"
@@ -17,6 +19,18 @@ bool within(const Estimate& estimate, double truth, double errors) {
 torch::Tensor residuals(const LinearRegression& linear, const RegressionBatch& batch) {
   const torch::NoGradGuard no_grad;
   return (whitened(linear.denoiser, batch) - batch.x0 / per_sample(batch.tau, batch.x)).flatten(1);
+}
+
+/// The mean standard error of estimate(0), ..., estimate(runs - 1) over their spread.
+double error_over_spread(int64_t runs, const std::function<Estimate(int64_t)>& estimate) {
+  SampleMoments values(1), errors(1);
+  for (int64_t run = 0; run < runs; ++run) {
+    const auto found = estimate(run);
+    values.add(torch::full({1, 1}, found.value, torch::kFloat64));
+    errors.add(torch::full({1, 1}, found.standard_error, torch::kFloat64));
+  }
+  const double variance = values.co_moment().item<double>() / static_cast<double>(runs - 1);
+  return errors.mean(0).value / std::sqrt(variance);
 }
 
 }  // namespace
@@ -69,16 +83,12 @@ TEST_CASE("the jackknife error of the gradient's signal to noise is its spread",
           "[fisher][parameters][oracle]") {
   const LinearRegression linear;
   const ParameterSpace space(*linear.module);
-  SampleMoments values(1), errors(1);
-  for (int64_t run = 0; run < 200; ++run) {
+  const double ratio = error_over_spread(200, [&](int64_t run) {
     ParameterInformation information(space);
     information.add_empirical(linear.denoiser, linear.batch(64, run));
-    const auto snr = information.signal_to_noise();
-    values.add(torch::full({1, 1}, snr.value, torch::kFloat64));
-    errors.add(torch::full({1, 1}, snr.standard_error, torch::kFloat64));
-  }
-  const double spread = std::sqrt(values.co_moment().item<double>() / 199);
-  CHECK_THAT(errors.mean(0).value / spread, WithinAbs(1, 0.25));
+    return information.signal_to_noise();
+  });
+  CHECK_THAT(ratio, WithinAbs(1, 0.25));
 }
 
 TEST_CASE("the spectrum of a linear denoiser's Fisher matrix is that of its inputs, d times",
@@ -112,17 +122,13 @@ TEST_CASE("the error of the participation ratio is its spread", "[fisher][parame
   const LinearRegression linear;
   const ParameterSpace space(*linear.module);
   const auto batch = linear.batch(20);
-  SampleMoments values(1), errors(1);
-  for (int64_t run = 0; run < 60; ++run) {
+  const double ratio = error_over_spread(60, [&](int64_t run) {
     auto rng = make_generator(8, "probes", run);
-    const auto ratio =
-        parameter_spectrum(linear.denoiser, space, batch, {.top = 1, .steps = 5, .probes = 30}, rng)
-            .participation_ratio();
-    values.add(torch::full({1, 1}, ratio.value, torch::kFloat64));
-    errors.add(torch::full({1, 1}, ratio.standard_error, torch::kFloat64));
-  }
-  const double spread = std::sqrt(values.co_moment().item<double>() / 59);
-  CHECK_THAT(errors.mean(0).value / spread, WithinAbs(1, 0.35));
+    return parameter_spectrum(linear.denoiser, space, batch, {.top = 1, .steps = 5, .probes = 30},
+                              rng)
+        .participation_ratio();
+  });
+  CHECK_THAT(ratio, WithinAbs(1, 0.35));
 }
 
 TEST_CASE("the errors of leading eigenvalues are those of the curvature over samples",
