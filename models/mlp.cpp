@@ -7,8 +7,6 @@
 
 namespace halcyon {
 
-using torch::nn::Linear;
-
 struct Mlp::Block final : torch::nn::Module {
   Linear linear1, linear2, embed;
 

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/nn/modules/linear.h>
-
 #include <memory>
 #include <vector>
 
 #include "core/score_network.h"
 #include "models/layers/condition_embedding.h"
+#include "models/layers/linear.h"
 #include "models/network_shape.h"
 
 namespace halcyon {
@@ -46,7 +45,7 @@ class Mlp final : public ScoreNetwork {
   struct Block;
 
   std::shared_ptr<ConditionEmbedding> embedding_;
-  torch::nn::Linear in_, out_;
+  Linear in_, out_;
   std::vector<std::shared_ptr<Block>> blocks_;
 };
 

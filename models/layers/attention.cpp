@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/layer_tap.h"
 #include "kernels/attention.h"
 #include "models/layers/norm.h"
 
@@ -57,7 +58,7 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens, const torch::Te
 // As a convolution: with oneDNN the faster of the two products.
 torch::Tensor Attention::PixelMap::operator()(const torch::Tensor& x) const {
   if (fixed && FixedConvolution::takes(x)) return (*fixed)(x);
-  return torch::conv2d(x, weight(), linear->bias);
+  return tapped({linear->weight, linear->bias, x, torch::conv2d(x, weight(), linear->bias)});
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {

@@ -8,8 +8,8 @@ ConditionEmbedding::ConditionEmbedding(const NoiseEmbeddingOptions& noise, int64
                                        int64_t num_classes)
     : num_classes_(num_classes),
       noise_(register_module("noise", std::make_shared<NoiseEmbedding>(noise))),
-      linear1_(register_module("linear1", torch::nn::Linear(noise.width, width))),
-      linear2_(register_module("linear2", torch::nn::Linear(width, width))) {
+      linear1_(register_module("linear1", Linear(noise.width, width))),
+      linear2_(register_module("linear2", Linear(width, width))) {
   if (num_classes > 0) {
     class_table_ = register_module("class_table", torch::nn::Embedding(num_classes + 1, width));
   }

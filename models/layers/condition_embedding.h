@@ -1,8 +1,8 @@
 #pragma once
 
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/linear.h>
 
+#include "models/layers/linear.h"
 #include "models/layers/noise_embedding.h"
 
 namespace halcyon {
@@ -23,7 +23,7 @@ class ConditionEmbedding final : public torch::nn::Module {
  private:
   int64_t num_classes_;
   std::shared_ptr<NoiseEmbedding> noise_;
-  torch::nn::Linear linear1_, linear2_;
+  Linear linear1_, linear2_;
   torch::nn::Embedding class_table_{nullptr};
 };
 

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "core/layer_tap.h"
+
 namespace halcyon {
 
 ConvolutionImpl::ConvolutionImpl(int64_t in, int64_t out, int64_t size, int64_t stride,
@@ -12,7 +14,7 @@ ConvolutionImpl::ConvolutionImpl(int64_t in, int64_t out, int64_t size, int64_t 
 
 torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
   if (fixed_ && FixedConvolution::takes(x)) return (*fixed_)(x);
-  return Conv2dImpl::forward(x);
+  return tapped({weight, bias, x, Conv2dImpl::forward(x), stride_, padding_});
 }
 
 void ConvolutionImpl::fix_weights(bool fixed) {

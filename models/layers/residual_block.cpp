@@ -22,9 +22,8 @@ ResidualBlock::ResidualBlock(const ResidualBlockOptions& options)
                              same_size_convolution(options.in_channels, options.out_channels, 3))),
       conv2_(register_module("conv2",
                              same_size_convolution(options.out_channels, options.out_channels, 3))),
-      embed_(register_module("embed",
-                             torch::nn::Linear(options.embedding_width,
-                                               options.out_channels * (scale_shift_ ? 2 : 1)))),
+      embed_(register_module(
+          "embed", Linear(options.embedding_width, options.out_channels * (scale_shift_ ? 2 : 1)))),
       dropout_(register_module("dropout", std::make_shared<Dropout>(options.dropout))) {
   const bool filtered = fir_ && resample_ != Resample::none;
   if (options.in_channels != options.out_channels || filtered) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
 #include "models/layers/convolution.h"
 #include "models/layers/dropout.h"
+#include "models/layers/linear.h"
 
 namespace halcyon {
 
@@ -53,7 +53,7 @@ class ResidualBlock final : public torch::nn::Module {
   double rescale_;
   torch::nn::GroupNorm norm1_, norm2_;
   Convolution conv1_, conv2_;
-  torch::nn::Linear embed_;
+  Linear embed_;
   std::shared_ptr<Dropout> dropout_;
   Convolution shortcut_{nullptr};
 };

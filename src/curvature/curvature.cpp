@@ -1,0 +1,108 @@
+#include "curvature/curvature.h"
+
+#include <torch/torch.h>
+
+namespace halcyon {
+
+torch::Tensor CurvatureBlock::to_eigenbasis(const torch::Tensor& v) const {
+  auto w = v;
+  if (left.defined()) w = left.t().matmul(w);
+  return right.defined() ? w.matmul(right) : w;
+}
+
+torch::Tensor CurvatureBlock::from_eigenbasis(const torch::Tensor& w) const {
+  auto v = w;
+  if (left.defined()) v = left.matmul(v);
+  return right.defined() ? v.matmul(right.t()) : v;
+}
+
+Curvature::Curvature(const ParameterSpace& space, std::vector<CurvatureBlock> blocks)
+    : space_(space), blocks_(std::move(blocks)) {
+  std::vector<int> covered(space.blocks().size(), 0);
+  for (const auto& block : blocks_) {
+    int64_t count = 0;
+    for (const auto i : block.tensors) {
+      ++covered[static_cast<size_t>(i)];
+      count += space.blocks()[static_cast<size_t>(i)].count;
+    }
+    TORCH_CHECK(block.eigenvalues.numel() == count, "Curvature: block ", block.name, " has ",
+                block.eigenvalues.numel(), " eigenvalues for ", count, " parameters");
+  }
+  for (size_t i = 0; i < covered.size(); ++i) {
+    TORCH_CHECK(covered[i] == 1, "Curvature: ", space.blocks()[i].name, " is covered ", covered[i],
+                " times");
+  }
+}
+
+torch::Tensor Curvature::gather(const torch::Tensor& v, const CurvatureBlock& block) const {
+  std::vector<torch::Tensor> parts;
+  for (const auto i : block.tensors) {
+    const auto& place = space_.blocks()[static_cast<size_t>(i)];
+    parts.push_back(v.narrow(0, place.begin, place.count).view({block.rows, -1}));
+  }
+  return torch::cat(parts, 1).view(block.eigenvalues.sizes());
+}
+
+void Curvature::scatter(const torch::Tensor& numbers, const CurvatureBlock& block,
+                        torch::Tensor& v) const {
+  const auto matrix = numbers.reshape({block.rows, -1});
+  int64_t column = 0;
+  for (const auto i : block.tensors) {
+    const auto& place = space_.blocks()[static_cast<size_t>(i)];
+    const int64_t columns = place.count / block.rows;
+    v.narrow(0, place.begin, place.count)
+        .view({block.rows, -1})
+        .copy_(matrix.narrow(1, column, columns));
+    column += columns;
+  }
+}
+
+torch::Tensor Curvature::apply(const torch::Tensor& v, const Spectral& f) const {
+  const torch::NoGradGuard no_grad;
+  auto result = torch::empty_like(v);
+  for (const auto& block : blocks_) {
+    const auto in_basis = block.to_eigenbasis(gather(v, block).to(block.eigenvalues.options()));
+    scatter(block.from_eigenbasis(in_basis * f(block.eigenvalues)), block, result);
+  }
+  return result;
+}
+
+torch::Tensor Curvature::matvec(const torch::Tensor& v) const {
+  return apply(v, [](const torch::Tensor& e) { return e; });
+}
+
+torch::Tensor Curvature::solve(const torch::Tensor& v, double ridge) const {
+  return apply(v, [ridge](const torch::Tensor& e) { return (e + ridge).reciprocal(); });
+}
+
+torch::Tensor Curvature::sqrt_matvec(const torch::Tensor& v) const {
+  return apply(v, [](const torch::Tensor& e) { return e.sqrt(); });
+}
+
+torch::Tensor Curvature::inverse_sqrt_matvec(const torch::Tensor& v, double ridge) const {
+  return apply(v, [ridge](const torch::Tensor& e) { return (e + ridge).rsqrt(); });
+}
+
+double Curvature::trace() const {
+  double sum = 0;
+  for (const auto& block : blocks_) sum += block.eigenvalues.sum(torch::kFloat64).item<double>();
+  return sum;
+}
+
+double Curvature::logdet(double ridge) const {
+  double sum = 0;
+  for (const auto& block : blocks_) {
+    sum += (block.eigenvalues + ridge).log().sum(torch::kFloat64).item<double>();
+  }
+  return sum;
+}
+
+double Curvature::largest_eigenvalue() const {
+  double largest = 0;
+  for (const auto& block : blocks_) {
+    largest = std::max(largest, block.eigenvalues.max().item<double>());
+  }
+  return largest;
+}
+
+}  // namespace halcyon
