@@ -12,7 +12,7 @@ set(allowed_models   models core kernels)
 set(allowed_samplers samplers core)
 set(allowed_metrics  metrics core)
 set(allowed_interop  interop core io models samplers)
-set(allowed_checkpoint checkpoint config core data io models samplers training)
+set(allowed_checkpoint checkpoint config core curvature data io models samplers training)
 set(allowed_cli      cli checkpoint config curvature data fisher interop io metrics models samplers
                      training core kernels)
 

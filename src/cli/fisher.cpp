@@ -119,6 +119,8 @@ const std::vector<FisherPart>& fisher_parts() {
        measure_parameter_spectrum, FisherSpace::parameters},
       {"steps", "the divergence of steps of the parameters against its quadratic form",
        measure_parameter_steps, FisherSpace::parameters},
+      {"curvature", "the parameters' Fisher matrix by blocks, kept in a file for other commands",
+       measure_parameter_curvature, FisherSpace::parameters},
   };
   return parts;
 }

@@ -136,5 +136,6 @@ void measure_dimension(FisherJob& job);
 void measure_parameters(FisherJob& job);
 void measure_parameter_spectrum(FisherJob& job);
 void measure_parameter_steps(FisherJob& job);
+void measure_parameter_curvature(FisherJob& job);
 
 }  // namespace halcyon

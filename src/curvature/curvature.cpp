@@ -97,12 +97,22 @@ double Curvature::logdet(double ridge) const {
   return sum;
 }
 
-double Curvature::largest_eigenvalue() const {
-  double largest = 0;
+torch::Tensor Curvature::leading_direction() const {
+  const torch::NoGradGuard no_grad;
+  const CurvatureBlock* leading = nullptr;
+  double largest = -1;
   for (const auto& block : blocks_) {
-    largest = std::max(largest, block.eigenvalues.max().item<double>());
+    const double most = block.eigenvalues.max().item<double>();
+    if (most > largest) {
+      largest = most;
+      leading = &block;
+    }
   }
-  return largest;
+  auto in_basis = torch::zeros_like(leading->eigenvalues);
+  in_basis.view({-1})[leading->eigenvalues.argmax()] = 1;
+  auto direction = torch::zeros({space_.dim()}, space_.parameters().front().options());
+  scatter(leading->from_eigenbasis(in_basis), *leading, direction);
+  return direction;
 }
 
 }  // namespace halcyon

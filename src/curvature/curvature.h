@@ -48,7 +48,8 @@ class Curvature {
   double trace() const;
   /// ln det(F + ridge I); ridge > 0.
   double logdet(double ridge) const;
-  double largest_eigenvalue() const;
+  /// An eigenvector of the largest eigenvalue, of norm 1.
+  torch::Tensor leading_direction() const;
 
   const ParameterSpace& space() const { return space_; }
   const std::vector<CurvatureBlock>& blocks() const { return blocks_; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace halcyon {
 
@@ -20,6 +21,7 @@ struct DataOptions {
   int64_t channels = 0;
   int64_t size = 0;
   bool labels = false;
+  std::vector<int64_t> classes;
   int64_t background = 255;
   bool strict = false;
   bool flip = false;
@@ -35,6 +37,7 @@ struct DataOptions {
     field(self.channels, "channels", "1 gray, 3 RGB; 0 as found: 1 if every image is gray, else 3");
     field(self.size, "size", "side of the square images, in pixels; 0 as found");
     field(self.labels, "labels", "load class labels; sub-folders of an image folder are classes");
+    field(self.classes, "classes", "use only images of these classes, by number; empty: all");
     field(self.background, "background", "gray value behind transparent images, 0 to 255");
     field(self.strict, "strict", "stop at an unreadable image file instead of warning");
     field(self.flip, "flip", "mirror training images left to right at random");

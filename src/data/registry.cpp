@@ -43,6 +43,30 @@ const DataFormat& recognise(const std::string& path) {
   throw DataError(fmt::format("data.path = '{}': found {}; wanted one of: {}", path, found, known));
 }
 
+/// What `format` loads, with labels where classes are chosen.
+ImageSet load_labelled(const DataFormat& format, DataOptions options) {
+  options.labels = options.labels || !options.classes.empty();
+  return format.load(options);
+}
+
+/// Only the images of options.classes; the labels stay if they are asked for.
+void keep_classes(ImageSet& set, const DataOptions& options) {
+  if (options.classes.empty()) return;
+  auto kept = torch::zeros_like(set.labels, torch::kBool);
+  for (const int64_t label : options.classes) {
+    const auto own = set.labels == label;
+    if (!own.any().item<bool>()) {
+      throw DataError(
+          fmt::format("data.classes: '{}' has no image of class {}; wanted classes in 0 .. {}",
+                      options.path, label, set.labels.max().item<int64_t>()));
+    }
+    kept |= own;
+  }
+  const auto index = kept.nonzero().flatten();
+  set.images = set.images.index_select(0, index);
+  set.labels = options.labels ? set.labels.index_select(0, index) : torch::Tensor();
+}
+
 }  // namespace
 
 const std::vector<DataFormat>& data_format_registry() {
@@ -61,12 +85,13 @@ const std::vector<DataFormat>& data_format_registry() {
 ImageSet load_image_set(const DataOptions& options) {
   check_options(options);
   const auto& format = recognise(options.path);
-  auto set = format.load(options);
+  auto set = load_labelled(format, options);
   set.format = format.name;
   if (!set.images.defined() || set.images.size(0) == 0) {
     throw DataError(
         fmt::format("data.path = '{}': found no images in it; wanted at least one", options.path));
   }
+  keep_classes(set, options);
   if (options.limit > 0 && options.limit < set.images.size(0)) {
     set.images = set.images.narrow(0, 0, options.limit).clone();
     if (set.labels.defined()) set.labels = set.labels.narrow(0, 0, options.limit).clone();

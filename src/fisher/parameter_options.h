@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "curvature/curvature_fit.h"
 #include "fisher/regression_bands.h"
 
 namespace halcyon {
@@ -18,6 +19,8 @@ struct ParameterFisherOptions {
   int64_t steps = 24;
   int64_t probes = 4;
   double ridge = 1e-2;
+  CurvatureKind curvature = CurvatureKind::ekfac;
+  WeightSharing sharing = WeightSharing::expand;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -35,6 +38,10 @@ struct ParameterFisherOptions {
     field(self.ridge, "ridge",
           "share of the largest eigenvalue against which effective parameters are counted, in "
           "[1 / steps^2, 1]: below, Lanczos does not tell eigenvalues from 0");
+    field(self.curvature, "curvature",
+          "blocks of the matrix that are kept: diagonal, kfac, ekfac, or exact (small layers)");
+    field(self.sharing, "sharing",
+          "kfac and ekfac of convolutions: expand, or reduce (Eschenhagen et al. 2023)");
   }
 };
 

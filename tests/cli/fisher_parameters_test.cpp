@@ -2,6 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/curvature_file.h"
 #include "io/atomic_file.h"
 #include "io/csv_reader.h"
 #include "io/safetensors.h"
@@ -89,6 +91,46 @@ TEST_CASE("the information of a network's parameters is told by layer and band",
                               "effective_parameters.png", "parameter_steps.png"}) {
     CHECK(fs::exists(dir / "out/" + picture));
   }
+}
+
+TEST_CASE("every form of curvature is kept, read back, and near the matrix", "[cli]") {
+  const auto kind = GENERATE(as<std::string>(), "diagonal", "kfac", "ekfac", "exact");
+  const TemporaryDirectory dir;
+  train(dir / "run");
+  const auto text = run("fisher --checkpoint " + dir / "run" + kSmall + "--only curvature " +
+                        "--parameters.curvature " + kind + " --out " + dir / "out");
+  CHECK_THAT(text, Contains("curvature (" + kind + ")") && Contains("leading"));
+
+  const auto model = load_model(dir / "run", "ema", /*label=*/-1, torch::kCPU);
+  const ParameterSpace space(*model.network);
+  const auto curvature = read_curvature(dir / "out/curvature.safetensors", space);
+  const auto summary = nlohmann::json::parse(read_file(dir / "out/fisher_summary.json"));
+  const auto ratio = [&](const char* direction) {
+    return summary["curvature"][direction]["value"].get<double>();
+  };
+  // Of a random direction blocks say what the diagonal says; all agree on that.
+  CHECK_THAT(ratio("random"), WithinAbs(1, 0.25));
+  CHECK_THAT(ratio("leading"), WithinAbs(1, 0.5));
+
+  const auto path = dir / "out/curvature.safetensors";
+  auto file = read_safetensors(path);
+  write_curvature(dir / "again.safetensors", curvature, {{"content", "curvature"}});
+  CHECK(read_safetensors(dir / "again.safetensors").tensors.size() == file.tensors.size());
+  const auto refused = [&](const SafetensorsFile& changed, const std::string& why) {
+    write_safetensors(dir / "bad.safetensors", changed.tensors, changed.metadata);
+    CHECK_THROWS_WITH(read_curvature(dir / "bad.safetensors", space),
+                      Contains("bad.safetensors") && Contains(why));
+  };
+  auto missing = file;
+  missing.tensors.erase("out.eigenvalues");
+  refused(missing, "block out: want");
+  auto unknown = file;
+  unknown.metadata["block.out"] += " nothing.weight";
+  refused(unknown, "which the network has not");
+  auto without = file;
+  without.metadata.erase("block.out");
+  refused(without, "no block has the parameter out.");
+  refused({file.tensors, {}}, "want a file of curvature");
 }
 
 TEST_CASE("parts of one space are refused in the other, and models without parameters",

@@ -54,6 +54,27 @@ TEST_CASE("an option out of range is refused by its key", "[data][error]") {
   refused(&DataOptions::limit, -5, "data.limit = -5");
 }
 
+TEST_CASE("only the images of the classes asked for are loaded", "[data]") {
+  const TemporaryFolder folder;
+  folder.write("boot/a.png", gray_png(1, 1, 10));
+  folder.write("coat/b.png", gray_png(1, 1, 20));
+  folder.write("hat/c.png", gray_png(1, 1, 30));
+  auto options = folder.options();
+  options.classes = {2, 0};
+  auto set = load_image_set(options);
+  CHECK(torch::equal(set.images.flatten(), pixels({10, 30}, {2})));
+  CHECK_FALSE(set.labels.defined());
+  options.labels = true;
+  set = load_image_set(options);
+  CHECK(torch::equal(set.labels, torch::tensor({0, 2})));
+  CHECK(set.class_names.size() == 3);
+  options.limit = 1;
+  CHECK(load_image_set(options).images.size(0) == 1);
+  options.classes = {3};
+  CHECK_THROWS_AS(load_image_set(options), DataError);
+  CHECK_THROWS_WITH(load_image_set(options), Contains("data.classes") && Contains("0 .. 2"));
+}
+
 TEST_CASE("fitting converts channels, crops the centre and resizes", "[data][oracle]") {
   const auto rgb = pixels({255, 0, 0, 10, 0, 255, 0, 10, 0, 0, 255, 10}, {3, 2, 2});
   const auto gray = fit_image(rgb, /*channels=*/1, /*size=*/0);
