@@ -21,7 +21,7 @@ struct DataOptions {
   int64_t channels = 0;
   int64_t size = 0;
   bool labels = false;
-  std::vector<int64_t> classes;
+  std::vector<int64_t> classes = {};
   int64_t background = 255;
   bool strict = false;
   bool flip = false;

@@ -43,9 +43,12 @@ const DataFormat& recognise(const std::string& path) {
   throw DataError(fmt::format("data.path = '{}': found {}; wanted one of: {}", path, found, known));
 }
 
-/// What `format` loads, with labels where classes are chosen.
-ImageSet load_labelled(const DataFormat& format, DataOptions options) {
-  options.labels = options.labels || !options.classes.empty();
+/// What `format` loads: where classes are chosen, all of it and with labels.
+ImageSet load_to_choose(const DataFormat& format, DataOptions options) {
+  if (!options.classes.empty()) {
+    options.labels = true;
+    options.limit = 0;
+  }
   return format.load(options);
 }
 
@@ -85,7 +88,7 @@ const std::vector<DataFormat>& data_format_registry() {
 ImageSet load_image_set(const DataOptions& options) {
   check_options(options);
   const auto& format = recognise(options.path);
-  auto set = load_labelled(format, options);
+  auto set = load_to_choose(format, options);
   set.format = format.name;
   if (!set.images.defined() || set.images.size(0) == 0) {
     throw DataError(
