@@ -202,13 +202,18 @@ Recipe read_checkpoint_recipe(const std::string& checkpoint) {
   return recipe;
 }
 
-void load_initial_weights(const std::string& checkpoint, TrainingState& state) {
+TensorMap read_weights_of(const std::string& checkpoint, const TrainingState& state) {
   const auto file = resolve_checkpoint(checkpoint, kFirstAverage);
-  const auto content = read_safetensors(file);
-  naming_file(file, [&] {
-    state.load_weights(content.tensors, state.parameters.values());
-    for (const auto& ema : state.emas) state.load_weights(content.tensors, ema.average);
-  });
+  const auto tensors = read_safetensors(file).tensors;
+  naming_file(file,
+              [&] { require_same_layout(tensors, state.weights(state.parameters.values())); });
+  return tensors;
+}
+
+void load_initial_weights(const std::string& checkpoint, TrainingState& state) {
+  const auto tensors = read_weights_of(checkpoint, state);
+  state.load_weights(tensors, state.parameters.values());
+  for (const auto& ema : state.emas) state.load_weights(tensors, ema.average);
 }
 
 ModelRange model_range(const Preconditioning& preconditioning,

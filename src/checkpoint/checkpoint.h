@@ -40,6 +40,10 @@ void load_training_checkpoint(const std::string& folder, TrainingState& state);
 /// @throws CheckpointError naming the file
 Recipe read_checkpoint_recipe(const std::string& checkpoint);
 
+/// The weights of such a checkpoint, of its first average, which are those of the state's network.
+/// @throws CheckpointError naming the file and the first tensor that does not fit
+TensorMap read_weights_of(const std::string& checkpoint, const TrainingState& state);
+
 /// Puts the weights of such a checkpoint, of its first average, into `state`, averages included.
 /// @throws CheckpointError naming the file and the first tensor that does not fit
 void load_initial_weights(const std::string& checkpoint, TrainingState& state);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "checkpoint/replay_options.h"
 #include "core/denoising_loss.h"
 #include "core/preconditioning.h"
 #include "data/data_options.h"
@@ -9,6 +10,7 @@
 #include "training/ema.h"
 #include "training/optimizer.h"
 #include "training/train_step.h"
+#include "training/weight_consolidation.h"
 
 namespace halcyon {
 
@@ -32,6 +34,8 @@ struct Recipe {
   OptimizerOptions optimizer;
   EmaOptions ema;
   TrainingOptions training;
+  EwcOptions ewc;
+  ReplayOptions replay;
 
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {
@@ -43,6 +47,8 @@ struct Recipe {
     section("optimizer", self.optimizer);
     section("ema", self.ema);
     section("training", self.training);
+    section("ewc", self.ewc);
+    section("replay", self.replay);
   }
 };
 

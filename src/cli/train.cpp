@@ -8,6 +8,7 @@
 #include "cli/data_loading.h"
 #include "cli/level_files.h"
 #include "cli/machine.h"
+#include "cli/remembering.h"
 #include "cli/training_session.h"
 #include "core/error.h"
 #include "core/require.h"
@@ -88,6 +89,7 @@ void check_options(const TrainingRun& options) {
                  "at least one half-life and no two alike", to_text(halflives));
   check_options(options.recipe.training);
   check_options(options.recipe.optimizer);
+  check_remembering(options.recipe);
   check_options(options.fisher);
   make_sampler(options.sampler);
   make_grid(options.sampler, range_of(options.recipe.preconditioning));

@@ -11,6 +11,7 @@
 #include "cli/fisher_alarms.h"
 #include "cli/interrupt.h"
 #include "cli/pictures.h"
+#include "cli/remembering.h"
 #include "cli/report.h"
 #include "config/text_value.h"
 #include "core/error.h"
@@ -129,18 +130,18 @@ int TrainingSession::run() {
   const auto& recipe = options_.recipe;
   const InterruptGuard interrupt;
   open_events();
-  BatchStream stream(images_, recipe.training.batch, recipe.data.flip, recipe.randomness.seed,
-                     state_.images / recipe.training.batch, device_, residence());
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
-  const auto next_batch = [&] {
-    const auto batch = stream.next();
-    return TrainingBatch{batch.x0, batch.label};
-  };
+  const auto remembered =
+      load_consolidation(recipe, state_, shape_.channels * shape_.height * shape_.width);
   RecordedGradient recorded;
-  const TrainingTask task{recipe.training, recipe.optimizer, objective_, *preconditioning_,
-                          options_.run.graph ? &recorded : nullptr};
+  const TrainingTask task{recipe.training,
+                          recipe.optimizer,
+                          objective_,
+                          *preconditioning_,
+                          options_.run.graph ? &recorded : nullptr,
+                          remembered ? &*remembered : nullptr};
   try {
-    train(state_, task, next_batch, [&](const StepReport& report) { return after_step(report); });
+    train(state_, task, batches(), [&](const StepReport& report) { return after_step(report); });
   } catch (const NonFiniteError& error) {
     const auto steps = directory_.checkpoint_steps();
     throw NonFiniteError(
@@ -160,6 +161,26 @@ int TrainingSession::run() {
   plot_loss();
   if (events_) events_->end(state_.step);
   return 0;
+}
+
+std::function<TrainingBatch()> TrainingSession::batches() const {
+  const auto& recipe = options_.recipe;
+  const auto begin = state_.images / recipe.training.batch;
+  const int64_t replayed = replayed_in_batch(recipe);
+  const auto stream = [&](const ImageSet& set, int64_t count) {
+    return std::make_shared<BatchStream>(set, count, recipe.data.flip, recipe.randomness.seed,
+                                         begin, device_, residence());
+  };
+  const auto own = stream(images_, recipe.training.batch - replayed);
+  if (replayed == 0) {
+    return [own] {
+      const auto batch = own->next();
+      return TrainingBatch{batch.x0, batch.label};
+    };
+  }
+  const auto drawn = stream(
+      replayed_images(options_, shape_, directory_.path("replay.safetensors"), device_), replayed);
+  return [own, drawn] { return TrainingBatch{torch::cat({own->next().x0, drawn->next().x0}), {}}; };
 }
 
 Residence TrainingSession::residence() const {
@@ -206,18 +227,18 @@ void TrainingSession::report_state() {
 void TrainingSession::log_row(const StepReport& report) {
   const auto loss = loss_window_.mean(0);
   const auto error = loss_window_.mean(1);
-  const MetricsRow row = {
-      {"step", static_cast<double>(report.step)},
-      {"images", static_cast<double>(report.images)},
-      {"loss", loss.value},
-      {"loss_se", loss.standard_error},
-      {"x0_mse", error.value},
-      {"x0_mse_se", error.standard_error},
-      {"grad_norm", report.grad_norm},
-      {"learning_rate", report.learning_rate},
-      {"seconds", progress_->seconds()},
-      {"images_per_second",
-       progress_->rate(report.step) * static_cast<double>(options_.recipe.training.batch)}};
+  MetricsRow row = {{"step", static_cast<double>(report.step)},
+                    {"images", static_cast<double>(report.images)},
+                    {"loss", loss.value},
+                    {"loss_se", loss.standard_error},
+                    {"x0_mse", error.value},
+                    {"x0_mse_se", error.standard_error},
+                    {"grad_norm", report.grad_norm},
+                    {"learning_rate", report.learning_rate},
+                    {"seconds", progress_->seconds()},
+                    {"images_per_second", progress_->rate(report.step) *
+                                              static_cast<double>(options_.recipe.training.batch)}};
+  if (!options_.recipe.ewc.checkpoint.empty()) row.emplace_back("ewc_nats", report.ewc_nats);
   metrics_.append(row);
   if (events_) events_->metrics(row);
   loss_window_ = SampleMoments(2);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ class TrainingSession {
   int run();
 
  private:
+  /// Batches of the training images and of what is replayed, from where the state stands.
+  std::function<TrainingBatch()> batches() const;
   bool after_step(const StepReport& report);
   void open_events();
   void log_row(const StepReport& report);

@@ -53,6 +53,23 @@ void FlatParameters::collect_gradients() {
   }
 }
 
+void FlatParameters::add_to_gradients(const torch::Tensor& more) {
+  const torch::NoGradGuard no_grad;
+  int64_t begin = 0;
+  for (auto& slot : slots_) {
+    const auto part = more.narrow(0, begin, slot.count()).view(slot.shape);
+    begin += slot.count();
+    auto& gradient = slot.parameter.mutable_grad();
+    if (collected_.defined()) {
+      slot.view(collected_).add_(part);
+    } else if (gradient.defined()) {
+      gradient.add_(part);
+    } else {
+      gradient = torch::empty_like(slot.parameter).copy_(part);
+    }
+  }
+}
+
 void FlatParameters::set_gradients(const std::vector<torch::Tensor>& gradients,
                                    torch::Tensor collected) {
   for (size_t i = 0; i < slots_.size(); ++i) slots_[i].parameter.mutable_grad() = gradients[i];

@@ -41,6 +41,9 @@ class FlatParameters {
   /// Adds the gradients of the parameters to a vector laid out as values(), and forgets them:
   /// parts of a batch are summed in the digits of values().
   void collect_gradients();
+  /// Adds a vector of all slots' numbers, one slot after the other without gaps, to the gradients,
+  /// or to what was collected of them.
+  void add_to_gradients(const torch::Tensor& more);
   /// Puts back gradients of the slots, and what was collected of them.
   void set_gradients(const std::vector<torch::Tensor>& gradients, torch::Tensor collected);
   /// What was collected; undefined if nothing was.

@@ -113,6 +113,7 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
   report.loss = gradient_step(state, task, drawn);
+  if (task.remembered) report.ewc_nats = task.remembered->add_gradient(state.parameters);
   report.grad_norm = gradient_norm(state.parameters);
   require_finite(report, report.loss.weighted.mean().item<double>());
 

@@ -9,6 +9,7 @@
 #include "core/precision.h"
 #include "training/recorded_gradient.h"
 #include "training/training_state.h"
+#include "training/weight_consolidation.h"
 
 namespace halcyon {
 
@@ -52,6 +53,7 @@ struct StepReport {
   int64_t images = 0;
   double learning_rate = 0;
   double grad_norm = 0;  ///< before clipping
+  double ewc_nats = 0;   ///< of WeightConsolidation, before the step
   torch::Tensor x0;      ///< the batch that was seen
   DenoisingLoss loss;    ///< of it, before the step; detached
 };
@@ -63,6 +65,7 @@ struct TrainingTask {
   const DenoisingScoreMatching& objective;
   const Preconditioning& preconditioning;
   RecordedGradient* recorded = nullptr;  ///< what records and replays gradients; null: nothing
+  const WeightConsolidation* remembered = nullptr;  ///< null: nothing
 };
 
 /// One optimiser step on `batch` of task.training.batch images.

@@ -1,0 +1,93 @@
+#include <filesystem>
+
+#include "io/atomic_file.h"
+#include "io/csv_reader.h"
+#include "io/safetensors.h"
+#include "tests/cli/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+namespace {
+
+std::string run(const std::string& arguments, int code = 0) {
+  const auto outcome = run_program(arguments);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == code);
+  return outcome.output;
+}
+
+const std::string kTrain =
+    "train --run.threads 1 --data.limit 400 --training.batch 32 --run.sample_every 0 "
+    "--run.fisher_every 0 ";
+
+void train_first(const std::string& dir) {
+  run(kTrain +
+      "--data.path toy:lowrank --model.name mlp --model.mlp.width 16 --model.mlp.depth 1 "
+      "--training.steps 60 --run.dir " +
+      dir);
+}
+
+TensorMap weights(const std::string& run_dir, int step) {
+  const auto name = "/checkpoints/step-000000" + std::to_string(step) + "/raw.safetensors";
+  return read_safetensors(run_dir + name).tensors;
+}
+
+double distance(const TensorMap& a, const TensorMap& b) {
+  double square = 0;
+  for (const auto& [name, tensor] : a) {
+    square += (tensor - b.at(name)).square().sum().item<double>();
+  }
+  return std::sqrt(square);
+}
+
+}  // namespace
+
+TEST_CASE("a model remembered stays near, and a resumed run equals an uninterrupted one",
+          "[cli][roundtrip]") {
+  const TemporaryDirectory dir;
+  train_first(dir / "old");
+  const auto next = kTrain + "--data.path toy:mixture --training.init " + dir / "old" + " ";
+  CHECK_THAT(run(next + "--ewc.checkpoint " + dir / "old" + " --run.dir " + dir / "none", 2),
+             Contains("ewc.curvature") && Contains("--only curvature"));
+  run("fisher --checkpoint " + dir / "old" +
+      " --space parameters --only curvature --run.threads 1 "
+      "--parameters.draws 2 --parameters.images 16 --out " +
+      dir / "old/fisher");
+
+  const auto ewc = next + "--ewc.checkpoint " + dir / "old" + " --ewc.strength ";
+  run(next + "--training.steps 40 --run.dir " + dir / "free");
+  run(ewc + "1000 --training.steps 40 --run.dir " + dir / "held");
+  const auto before =
+      read_safetensors(dir / "old/checkpoints/step-00000060/ema.safetensors").tensors;
+  CHECK(distance(weights(dir / "held", 40), before) <
+        0.5 * distance(weights(dir / "free", 40), before));
+  CHECK(column_numbers(read_csv(dir / "held/metrics.csv"), "ewc_nats").size() == 2);
+
+  run(ewc + "1000 --training.steps 20 --run.dir " + dir / "parts");
+  run("train --resume --run.threads 1 --training.steps 40 --run.dir " + dir / "parts");
+  CHECK(distance(weights(dir / "held", 40), weights(dir / "parts", 40)) == 0);
+}
+
+TEST_CASE("replayed images are drawn once, and a resumed run equals an uninterrupted one",
+          "[cli][roundtrip]") {
+  const TemporaryDirectory dir;
+  train_first(dir / "old");
+  const auto next = kTrain + "--data.path toy:mixture --training.init " + dir / "old" +
+                    " --sampler.name euler --sampler.steps 4 --replay.images 100 "
+                    "--replay.checkpoint " +
+                    dir / "old" + " ";
+  run(next + "--training.steps 40 --run.dir " + dir / "whole");
+  const auto drawn = read_safetensors(dir / "whole/replay.safetensors").tensors.at("images");
+  CHECK(drawn.size(0) == 100);
+  run(next + "--training.steps 20 --run.dir " + dir / "parts");
+  const auto kept = read_file(dir / "parts/replay.safetensors");
+  run("train --resume --run.threads 1 --training.steps 40 --run.dir " + dir / "parts");
+  CHECK(read_file(dir / "parts/replay.safetensors") == kept);
+  CHECK(distance(weights(dir / "whole", 40), weights(dir / "parts", 40)) == 0);
+
+  CHECK_THAT(run(next + "--replay.share 0 --run.dir " + dir / "a", 2), Contains("replay.share"));
+  CHECK_THAT(run(next + "--replay.images 0 --run.dir " + dir / "b", 2), Contains("replay.images"));
+}
