@@ -120,6 +120,24 @@ void require_recordable(const TrainingRun& options, torch::Device device) {
                  options.run.graph);
 }
 
+/// A session that has begun or been resumed.  Of one that cannot begin nothing is left.
+std::unique_ptr<TrainingSession> started_session(const TrainCommand& command,
+                                                 const ImageSet& images, const HeldOut& held_out,
+                                                 torch::Device device) {
+  const auto& options = command.run;
+  auto directory =
+      command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
+  try {
+    auto session =
+        std::make_unique<TrainingSession>(options, std::move(directory), images, held_out, device);
+    command.resume ? session->resume() : session->begin();
+    return session;
+  } catch (...) {
+    if (!command.resume) RunDirectory::discard_unused(options.run.dir);
+    throw;
+  }
+}
+
 }  // namespace
 
 int train_command(const Arguments& arguments) {
@@ -141,16 +159,13 @@ int train_command(const Arguments& arguments) {
   resolve(options.recipe, images, device);
   const auto config = OptionSet(options).to_ini();
 
-  auto directory =
-      command.resume ? RunDirectory::open(options.run.dir) : RunDirectory::create(options.run.dir);
-  TrainingSession session(options, std::move(directory), images, held_out, device);
-  command.resume ? session.resume() : session.begin();
+  const auto session = started_session(command, images, held_out, device);
   write_file_atomically(options.run.dir + "/config.ini", config);
   Arguments full = {"halcyon", "train"};
   full.insert(full.end(), arguments.begin(), arguments.end());
   write_environment(options.run.dir + "/environment.json",
                     {HALCYON_VERSION, options.machine.device, full});
-  const int code = session.run();
+  const int code = session->run();
   fmt::print("run directory: {}\n", options.run.dir);
   return code;
 }

@@ -80,9 +80,18 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
 
 void TrainingSession::begin() {
   const auto& init = options_.recipe.training.init;
-  if (init.empty()) return;
-  load_initial_weights(init, state_);
-  fmt::print("beginning with the weights of {}\n", init);
+  if (!init.empty()) {
+    load_initial_weights(init, state_);
+    fmt::print("beginning with the weights of {}\n", init);
+  }
+  load_what_is_remembered();
+}
+
+void TrainingSession::load_what_is_remembered() {
+  const auto& recipe = options_.recipe;
+  remembered_ = load_consolidation(recipe, state_, shape_.channels * shape_.height * shape_.width);
+  if (replayed_in_batch(recipe) == 0) return;
+  replayed_ = replayed_images(options_, shape_, directory_.path("replay.safetensors"), device_);
 }
 
 void TrainingSession::resume() {
@@ -96,6 +105,7 @@ void TrainingSession::resume() {
     training_bins_.load(with_prefix(log, kBinsPrefix));
     const auto norms = with_prefix(log, kNormsPrefix);
     if (!norms.empty()) score_norms_.load(norms);  // older checkpoints have none
+    load_what_is_remembered();
   } else {
     begin();
   }
@@ -131,15 +141,13 @@ int TrainingSession::run() {
   const InterruptGuard interrupt;
   open_events();
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
-  const auto remembered =
-      load_consolidation(recipe, state_, shape_.channels * shape_.height * shape_.width);
   RecordedGradient recorded;
   const TrainingTask task{recipe.training,
                           recipe.optimizer,
                           objective_,
                           *preconditioning_,
                           options_.run.graph ? &recorded : nullptr,
-                          remembered ? &*remembered : nullptr};
+                          remembered_ ? &*remembered_ : nullptr};
   try {
     train(state_, task, batches(), [&](const StepReport& report) { return after_step(report); });
   } catch (const NonFiniteError& error) {
@@ -178,8 +186,7 @@ std::function<TrainingBatch()> TrainingSession::batches() const {
       return TrainingBatch{batch.x0, batch.label};
     };
   }
-  const auto drawn = stream(
-      replayed_images(options_, shape_, directory_.path("replay.safetensors"), device_), replayed);
+  const auto drawn = stream(replayed_, replayed);
   return [own, drawn] { return TrainingBatch{torch::cat({own->next().x0, drawn->next().x0}), {}}; };
 }
 

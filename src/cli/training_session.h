@@ -20,6 +20,7 @@
 #include "io/run_directory.h"
 #include "samplers/registry.h"
 #include "training/train_step.h"
+#include "training/weight_consolidation.h"
 
 namespace halcyon {
 
@@ -31,7 +32,7 @@ class TrainingSession {
   TrainingSession(const TrainingRun& options, RunDirectory directory, ImageSet images,
                   const HeldOut& held_out, torch::Device device);
 
-  /// Begins with the weights of training.init, if any.
+  /// Begins with the weights of training.init, if any, and with what is to be remembered.
   void begin();
 
   /// Goes back to the newest checkpoint of the run directory, drops what was logged after it, and
@@ -45,6 +46,7 @@ class TrainingSession {
  private:
   /// Batches of the training images and of what is replayed, from where the state stands.
   std::function<TrainingBatch()> batches() const;
+  void load_what_is_remembered();
   bool after_step(const StepReport& report);
   void open_events();
   void log_row(const StepReport& report);
@@ -75,6 +77,8 @@ class TrainingSession {
   FisherStudy study_;
   SigmaBins training_bins_;  // since the last Fisher table
   ScoreNorms score_norms_;   // of the same samples
+  std::optional<WeightConsolidation> remembered_;
+  ImageSet replayed_;  // or none
   std::optional<TrainingEvents> events_;
   std::optional<Progress> progress_;
 };

@@ -155,6 +155,13 @@ RunDirectory RunDirectory::open(const std::string& path) {
   return run;
 }
 
+void RunDirectory::discard_unused(const std::string& path) {
+  std::error_code ignored;  // of folders that hold something
+  for (const char* name : {"checkpoints", "samples", "plots", ".lock", ""}) {
+    fs::remove(fs::path(path) / name, ignored);
+  }
+}
+
 std::string RunDirectory::samples(int64_t step) const {
   return path("samples/" + step_name(step) + ".png");
 }

@@ -26,6 +26,9 @@ class RunDirectory {
   /// @throws FileError if there is no run, or it is in use
   static RunDirectory open(const std::string& path);
 
+  /// Takes back what create() made at `path`; anything else that lies there stays.
+  static void discard_unused(const std::string& path);
+
   /// The path of something in the folder.
   std::string path(const std::string& relative) const { return root_ + "/" + relative; }
   std::string config() const { return path("config.ini"); }

@@ -45,6 +45,7 @@ TEST_CASE("training begins with the weights of a checkpoint", "[cli][property]")
   REQUIRE(refused.code == 2);
   REQUIRE_THAT(refused.output,
                Contains("ema.safetensors") && Contains("tensor '") && Contains("want"));
+  REQUIRE_FALSE(std::filesystem::exists(dir / "third"));
   // It goes on from its own checkpoint, though the first is gone.
   std::filesystem::remove_all(dir / "first");
   run("train --resume --training.steps 2 --run.dir " + dir / "second");

@@ -52,6 +52,7 @@ TEST_CASE("a model remembered stays near, and a resumed run equals an uninterrup
   const auto next = kTrain + "--data.path toy:mixture --training.init " + dir / "old" + " ";
   CHECK_THAT(run(next + "--ewc.checkpoint " + dir / "old" + " --run.dir " + dir / "none", 2),
              Contains("ewc.curvature") && Contains("--only curvature"));
+  CHECK_FALSE(std::filesystem::exists(dir / "none"));
   run("fisher --checkpoint " + dir / "old" +
       " --space parameters --only curvature --run.threads 1 "
       "--parameters.draws 2 --parameters.images 16 --out " +
