@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 namespace halcyon {
 
 torch::Tensor CurvatureBlock::to_eigenbasis(const torch::Tensor& v) const {
@@ -14,6 +16,23 @@ torch::Tensor CurvatureBlock::from_eigenbasis(const torch::Tensor& w) const {
   auto v = w;
   if (left.defined()) v = left.matmul(v);
   return right.defined() ? v.matmul(right.t()) : v;
+}
+
+torch::Tensor CurvatureBlock::diagonal() const {
+  auto d = eigenvalues;
+  if (left.defined()) d = left.square().matmul(d);
+  return right.defined() ? d.matmul(right.square().t()) : d;
+}
+
+torch::Tensor CurvatureBlock::row_forms(const torch::Tensor& v) const {
+  if (is_whole()) {
+    const auto by_row = left.view({rows, -1, left.size(1)});
+    const auto in_basis = (v.view({rows, -1, 1}) * by_row).sum(1);
+    return in_basis.square().matmul(eigenvalues).squeeze(1);
+  }
+  const auto in_basis = right.defined() ? v.matmul(right) : v;
+  const auto weights = left.defined() ? left.square().matmul(eigenvalues) : eigenvalues;
+  return (weights * in_basis.square()).sum(1);
 }
 
 Curvature::Curvature(const ParameterSpace& space, std::vector<CurvatureBlock> blocks)
@@ -83,6 +102,13 @@ torch::Tensor Curvature::inverse_sqrt_matvec(const torch::Tensor& v, double ridg
   return apply(v, [ridge](const torch::Tensor& e) { return (e + ridge).rsqrt(); });
 }
 
+torch::Tensor Curvature::diagonal() const {
+  const torch::NoGradGuard no_grad;
+  auto diagonal = torch::empty({space_.dim()}, blocks_.front().eigenvalues.options());
+  for (const auto& block : blocks_) scatter(block.diagonal(), block, diagonal);
+  return diagonal;
+}
+
 double Curvature::trace() const {
   double sum = 0;
   for (const auto& block : blocks_) sum += block.eigenvalues.sum(torch::kFloat64).item<double>();
@@ -113,6 +139,27 @@ torch::Tensor Curvature::leading_direction() const {
   auto direction = torch::zeros({space_.dim()}, space_.parameters().front().options());
   scatter(leading->from_eigenbasis(in_basis), *leading, direction);
   return direction;
+}
+
+bool Curvature::is_diagonal() const {
+  return std::none_of(blocks_.begin(), blocks_.end(), [](const CurvatureBlock& block) {
+    return block.left.defined() || block.right.defined();
+  });
+}
+
+bool Curvature::is_layer(const CurvatureBlock& block) const {
+  const auto& weight = space_.parameters()[static_cast<size_t>(block.tensors.front())];
+  return weight.dim() >= 2 && weight.size(0) == block.rows;
+}
+
+Curvature Curvature::to(at::ScalarType type) const {
+  auto blocks = blocks_;
+  for (auto& block : blocks) {
+    for (auto* tensor : {&block.left, &block.right, &block.eigenvalues}) {
+      if (tensor->defined()) *tensor = tensor->to(type);
+    }
+  }
+  return {space_, std::move(blocks)};
 }
 
 }  // namespace halcyon

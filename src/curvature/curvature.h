@@ -30,6 +30,10 @@ struct CurvatureBlock {
   /// L^T V R and L V R^T.
   torch::Tensor to_eigenbasis(const torch::Tensor& v) const;
   torch::Tensor from_eigenbasis(const torch::Tensor& w) const;
+  /// F's diagonal, shaped as lambda.
+  torch::Tensor diagonal() const;
+  /// v_r^T F v_r of each row r of V alone, [rows], V shaped as lambda.
+  torch::Tensor row_forms(const torch::Tensor& v) const;
 };
 
 /// An approximation of the Fisher information matrix F [P, P] by blocks that cover every parameter
@@ -45,11 +49,23 @@ class Curvature {
   torch::Tensor sqrt_matvec(const torch::Tensor& v) const;
   /// (F + ridge I)^-1/2 v; ridge > 0: of v ~ N(0, I) a draw from N(0, (F + ridge I)^-1).
   torch::Tensor inverse_sqrt_matvec(const torch::Tensor& v, double ridge) const;
+  /// The diagonal, [P].
+  torch::Tensor diagonal() const;
   double trace() const;
   /// ln det(F + ridge I); ridge > 0.
   double logdet(double ridge) const;
   /// An eigenvector of the largest eigenvalue, of norm 1.
   torch::Tensor leading_direction() const;
+  /// Whether no block has eigenvectors.
+  bool is_diagonal() const;
+  /// Whether the block is an affine layer's: a row of weights, and a bias if any, an output.
+  bool is_layer(const CurvatureBlock& block) const;
+  /// The same numbers in another type.
+  Curvature to(at::ScalarType type) const;
+
+  /// The numbers of a block in v [P], shaped as its eigenvalues, and back.
+  torch::Tensor gather(const torch::Tensor& v, const CurvatureBlock& block) const;
+  void scatter(const torch::Tensor& numbers, const CurvatureBlock& block, torch::Tensor& v) const;
 
   const ParameterSpace& space() const { return space_; }
   const std::vector<CurvatureBlock>& blocks() const { return blocks_; }
@@ -59,9 +75,6 @@ class Curvature {
 
   /// f(F) v.
   torch::Tensor apply(const torch::Tensor& v, const Spectral& f) const;
-  /// The numbers of a block in v, and back.
-  torch::Tensor gather(const torch::Tensor& v, const CurvatureBlock& block) const;
-  void scatter(const torch::Tensor& numbers, const CurvatureBlock& block, torch::Tensor& v) const;
 
   ParameterSpace space_;
   std::vector<CurvatureBlock> blocks_;

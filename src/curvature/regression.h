@@ -24,6 +24,9 @@ struct RegressionBatch {
 /// D / tau [B, ...]: predictions in units of the likelihood's own spread, phi.
 torch::Tensor whitened(Denoiser& denoiser, const RegressionBatch& batch);
 
+/// x_0 / tau, what phi is held against.
+torch::Tensor whitened_target(const RegressionBatch& batch);
+
 /// The samples first .. first + count - 1.
 RegressionBatch part(const RegressionBatch& batch, int64_t first, int64_t count);
 

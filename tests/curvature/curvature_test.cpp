@@ -77,11 +77,36 @@ TEST_CASE("products, solutions, roots, traces and determinants are those of the 
   CHECK(
       relative_error(curvature.inverse_sqrt_matvec(curvature.inverse_sqrt_matvec(v, ridge), ridge),
                      curvature.solve(v, ridge)) < 1e-11);
+  CHECK(relative_error(curvature.diagonal(), dense.diag()) < 1e-12);
   CHECK_THAT(curvature.trace(), WithinRel(dense.trace().item<double>(), 1e-12));
   CHECK_THAT(curvature.logdet(ridge), WithinRel(torch::logdet(ridged).item<double>(), 1e-11));
   const auto largest = std::get<0>(torch::linalg_eigh(dense, "L"))[13].item<double>();
   const auto leading = curvature.leading_direction();
   CHECK(relative_error(dense.mv(leading), largest * leading) < 1e-11);
+}
+
+TEST_CASE("the form of a row alone is that of the vector without the others",
+          "[curvature][oracle]") {
+  const Example example;
+  const auto& curvature = *example.curvature;
+  const auto v = random_tensor({14}, 9);
+  const std::vector<bool> layer = {true, true, false};
+  for (size_t b = 0; b < curvature.blocks().size(); ++b) {
+    const auto& block = curvature.blocks()[b];
+    CHECK(curvature.is_layer(block) == layer[b]);
+    const auto forms = block.row_forms(curvature.gather(v, block));
+    REQUIRE(forms.size(0) == block.rows);
+    for (int64_t row = 0; row < block.rows; ++row) {
+      auto numbers = torch::zeros_like(block.eigenvalues);
+      const auto own = curvature.gather(v, block).view({block.rows, -1})[row];
+      numbers.view({block.rows, -1})[row] = own;
+      auto alone = torch::zeros_like(v);
+      curvature.scatter(numbers, block, alone);
+      CHECK_THAT(forms[row].item<double>(),
+                 WithinRel(alone.dot(example.dense.mv(alone)).item<double>(), 1e-11));
+    }
+  }
+  CHECK_FALSE(curvature.is_diagonal());
 }
 
 TEST_CASE("float32 vectors come back as float32", "[curvature]") {
