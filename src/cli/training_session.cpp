@@ -59,7 +59,8 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       range_(model_range(*preconditioning_, options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
       state_(seeded_network(options.recipe, images_), options.recipe.ema,
-             options.recipe.randomness.seed, device, options.recipe.loss.adaptive),
+             options.recipe.randomness.seed, device, options.recipe.loss.adaptive,
+             options.recipe.optimizer.name),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
       fingerprint_(fingerprint(images_)),
@@ -206,18 +207,18 @@ void TrainingSession::report_state() {
 void TrainingSession::log_row(const StepReport& report) {
   const auto loss = loss_window_.mean(0);
   const auto error = loss_window_.mean(1);
-  const MetricsRow row = {
-      {"step", static_cast<double>(report.step)},
-      {"images", static_cast<double>(report.images)},
-      {"loss", loss.value},
-      {"loss_se", loss.standard_error},
-      {"x0_mse", error.value},
-      {"x0_mse_se", error.standard_error},
-      {"grad_norm", report.grad_norm},
-      {"learning_rate", report.learning_rate},
-      {"seconds", progress_->seconds()},
-      {"images_per_second",
-       progress_->rate(report.step) * static_cast<double>(options_.recipe.training.batch)}};
+  MetricsRow row = {{"step", static_cast<double>(report.step)},
+                    {"images", static_cast<double>(report.images)},
+                    {"loss", loss.value},
+                    {"loss_se", loss.standard_error},
+                    {"x0_mse", error.value},
+                    {"x0_mse_se", error.standard_error},
+                    {"grad_norm", report.grad_norm},
+                    {"learning_rate", report.learning_rate},
+                    {"seconds", progress_->seconds()},
+                    {"images_per_second", progress_->rate(report.step) *
+                                              static_cast<double>(options_.recipe.training.batch)}};
+  row.insert(row.end(), report.figures.begin(), report.figures.end());
   metrics_.append(row);
   if (events_) events_->metrics(row);
   loss_window_ = SampleMoments(2);

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/denoising_loss.h"
 #include "core/precision.h"
@@ -51,9 +53,10 @@ struct StepReport {
   int64_t step = 0;
   int64_t images = 0;
   double learning_rate = 0;
-  double grad_norm = 0;  ///< before clipping
-  torch::Tensor x0;      ///< the batch that was seen
-  DenoisingLoss loss;    ///< of it, before the step; detached
+  double grad_norm = 0;                                 ///< before clipping
+  torch::Tensor x0;                                     ///< the batch that was seen
+  DenoisingLoss loss;                                   ///< of it, before the step; detached
+  std::vector<std::pair<std::string, double>> figures;  ///< of the optimiser
 };
 
 /// What stays the same from step to step.
