@@ -178,11 +178,13 @@ TEST_CASE("an objective evaluated again is its loss, and moves no generator",
   auto loss = run.objective.loss(denoiser, batch.x0, batch.sigma, rng);
   loss.weighted = loss.weighted * batch.weight;
   const auto before = run.state.dropout_rng.get_state();
+  torch::rand({5}, run.state.dropout_rng);  // the step's masks
+  const auto after = run.state.dropout_rng.get_state();
   const StepObjective objective({*run.state.network, *run.preconditioning, run.objective,
                                  run.state.dropout_rng, run.task.training.accumulate},
                                 batch, loss, before);
   CHECK_THAT(objective.evaluate(), WithinRel(objective.loss(), 1e-12));
-  CHECK(torch::equal(run.state.dropout_rng.get_state(), before));
+  CHECK(torch::equal(run.state.dropout_rng.get_state(), after));
   // Its regression has the loss as its -ln p.
   objective.regress(AffineRun::kCount, [&](Denoiser& same, const RegressionBatch& all) {
     const auto error = (whitened(same, all) - all.x0 / per_sample(all.tau, all.x0)).square();
