@@ -235,8 +235,8 @@ void require_same_recipe(const std::string& folder, const Recipe& now, const std
   const auto after = OptionSet(copy).options();
   for (size_t i = 0; i < before.size(); ++i) {
     const auto& key = before[i].key;
-    const bool may_change =
-        key == "training.steps" || key == "data.path" || key.rfind("optimizer.", 0) == 0;
+    const bool may_change = key == "training.steps" || key == "data.path" ||
+                            (key.rfind("optimizer.", 0) == 0 && key != "optimizer.name");
     if (may_change) continue;
     if (before[i].get() != after[i].get()) {
       throw ConfigError(fmt::format(

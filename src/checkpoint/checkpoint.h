@@ -49,7 +49,8 @@ TensorMap read_weights_of(const std::string& checkpoint, const TrainingState& st
 void load_initial_weights(const std::string& checkpoint, TrainingState& state);
 
 /// Which key of `now` differs from the recipe in the checkpoint and may not: all but
-/// training.steps, optimizer.* and data.path, and the images themselves by their fingerprint.
+/// training.steps, data.path and optimizer.* other than its name, and the images themselves by
+/// their fingerprint.
 /// @throws ConfigError or DataError naming it and both values.
 void require_same_recipe(const std::string& folder, const Recipe& now, const std::string& data);
 

@@ -8,7 +8,7 @@
 #include "data/data_options.h"
 #include "models/registry.h"
 #include "training/ema.h"
-#include "training/optimizer.h"
+#include "training/optimizer_options.h"
 #include "training/train_step.h"
 #include "training/weight_consolidation.h"
 

@@ -47,7 +47,7 @@ TrainingBench::TrainingBench(const BenchJob& job)
       preconditioning_(make_preconditioning(options_)),
       objective_(job.recipe.loss, options_),
       state_(bench_network(job), job.recipe.ema, job.recipe.randomness.seed, job.device,
-             job.recipe.loss.adaptive),
+             job.recipe.loss.adaptive, job.recipe.optimizer.name),
       task_{with_batch(job.recipe.training, job.batch), job.recipe.optimizer, objective_,
             *preconditioning_},
       batch_{to_model_units(random_images(job, job.batch)).to(job.device), {}} {
@@ -70,7 +70,7 @@ void TrainingBench::draw_gradients() {
 void TrainingBench::update() {
   ++updates_;
   const double norm = gradient_norm(state_.parameters);
-  update_parameters(state_.parameters, state_.optimizer, state_.emas, task_.optimizer, norm,
+  update_parameters(state_.parameters, *state_.optimizer, state_.emas, task_.optimizer, norm,
                     {updates_, task_.training.batch, updates_ * task_.training.batch,
                      /*rate=*/1e-6});
 }
@@ -152,12 +152,14 @@ void bench_data(BenchJob& job) {
 void bench_optimizer(BenchJob& job) {
   TrainingBench bench(job);
   auto& state = bench.state();
+  bench.step();  // for those who observe
   bench.draw_gradients();
-  BenchRow row{
-      .part = "optimizer",
-      .work = fmt::format("clip, AdamW and {} EMA of {:.1f} M parameters", state.emas.size(),
-                          1e-6 * static_cast<double>(state.parameters.count())),
-      .time = {}};
+  BenchRow row{.part = "optimizer",
+               .work = fmt::format(
+                   "clip, {} and {} EMA of {:.1f} M parameters",
+                   job.recipe.optimizer.name == "adamw" ? "AdamW" : job.recipe.optimizer.name,
+                   state.emas.size(), 1e-6 * static_cast<double>(state.parameters.count())),
+               .time = {}};
   row.time = job.time("optimizer", {[&] { bench.update(); }}).front();
   // At least: the gradient read twice; weights, two moments and the averages read and written.
   const double gradient = job.recipe.training.precision == Precision::bf16 ? 2 : 4;

@@ -16,6 +16,7 @@
 #include "io/table.h"
 #include "models/registry.h"
 #include "samplers/registry.h"
+#include "training/optimizer.h"
 
 namespace halcyon {
 namespace {
@@ -79,6 +80,7 @@ const std::vector<Catalogue>& catalogues() {
       {"models", "model.name", [] { print_rows(model_registry()); }},
       {"preconditionings", "preconditioning.name", print_preconditionings},
       {"processes", "preconditioning.process", print_processes},
+      {"optimizers", "optimizer.name", [] { print_rows(optimizer_registry()); }},
       {"grids", "sampler.grid", [] { print_rows(grid_registry()); }},
       {"datasets", "what data.path may be", [] { print_rows(data_format_registry()); }},
       {"toys", "data.path = toy:NAME, with exact score", [] { print_rows(toy_registry()); }},

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/html.h"
 #include "cli/report_figures.h"
 #include "cli/report_sections.h"
@@ -23,9 +25,14 @@ std::string training_section(const ReportData& data) {
       {"grad_norm", "gradient norm", true, "<b>Gradient norm</b>, before clipping."},
       {"learning_rate", "learning rate", false, "<b>Learning rate.</b>"},
       {"images_per_second", "images/s", false,
-       "<b>Speed</b> since the run was started or resumed."}};
+       "<b>Speed</b> since the run was started or resumed."},
+      {"step_kl", "KL of a step, nats a number", true,
+       "<b>Length of a step</b> by the Fisher information, in nats a pixel and channel."},
+      {"damping", "damping", true, "<b>Damping</b> of the natural gradient."}};
+  const auto& columns = data.metrics.columns;
   std::string figures;
   for (const auto& curve : kCurves) {
+    if (std::find(columns.begin(), columns.end(), curve.column) == columns.end()) continue;
     figures += html::figure(metric_plot(data.metrics, curve.column, curve.label, curve.log_y),
                             std::string(curve.label) + " over steps", curve.caption);
   }

@@ -11,10 +11,12 @@
 #include "cli/remembering.h"
 #include "cli/training_session.h"
 #include "core/error.h"
+#include "core/registry.h"
 #include "core/require.h"
 #include "io/atomic_file.h"
 #include "io/environment.h"
 #include "kernels/cuda/recorded_work.h"
+#include "training/optimizer.h"
 
 namespace halcyon {
 namespace {
@@ -70,6 +72,15 @@ ModelRange range_of(PreconditioningOptions options) {
   return model_range(*make_preconditioning(options), options);
 }
 
+/// An optimiser that looks at more than the gradient needs the network as it is.
+void require_observable(const TrainingRun& options) {
+  const auto& name = options.recipe.optimizer.name;
+  if (!find_entry(optimizer_registry(), name, "optimizer.name").observes) return;
+  const auto wanted = fmt::format("false with optimizer.name = {}", name);
+  require_option(!options.recipe.training.recompute, "training.recompute", wanted.c_str(), "true");
+  require_option(!options.run.graph, "run.graph", wanted.c_str(), "true");
+}
+
 /// Everything that can be refused before the first step is refused before it.
 void check_options(const TrainingRun& options) {
   const auto& run = options.run;
@@ -90,6 +101,7 @@ void check_options(const TrainingRun& options) {
   check_options(options.recipe.training);
   check_options(options.recipe.optimizer);
   check_remembering(options.recipe);
+  require_observable(options);
   check_options(options.fisher);
   make_sampler(options.sampler);
   make_grid(options.sampler, range_of(options.recipe.preconditioning));

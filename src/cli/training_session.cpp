@@ -60,7 +60,8 @@ TrainingSession::TrainingSession(const TrainingRun& options, RunDirectory direct
       range_(model_range(*preconditioning_, options.recipe.preconditioning)),
       objective_(options.recipe.loss, options.recipe.preconditioning),
       state_(seeded_network(options.recipe, images_), options.recipe.ema,
-             options.recipe.randomness.seed, device, options.recipe.loss.adaptive),
+             options.recipe.randomness.seed, device, options.recipe.loss.adaptive,
+             options.recipe.optimizer.name),
       metrics_(directory_.metrics_csv(), directory_.metrics_jsonl()),
       loss_window_(2),
       fingerprint_(fingerprint(images_)),
@@ -245,7 +246,7 @@ void TrainingSession::log_row(const StepReport& report) {
                     {"seconds", progress_->seconds()},
                     {"images_per_second", progress_->rate(report.step) *
                                               static_cast<double>(options_.recipe.training.batch)}};
-  if (!options_.recipe.ewc.checkpoint.empty()) row.emplace_back("ewc_nats", report.ewc_nats);
+  row.insert(row.end(), report.figures.begin(), report.figures.end());
   metrics_.append(row);
   if (events_) events_->metrics(row);
   loss_window_ = SampleMoments(2);

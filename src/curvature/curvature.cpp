@@ -90,6 +90,16 @@ torch::Tensor Curvature::matvec(const torch::Tensor& v) const {
   return apply(v, [](const torch::Tensor& e) { return e; });
 }
 
+double Curvature::quadratic(const torch::Tensor& v) const {
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> parts;
+  for (const auto& block : blocks_) {
+    const auto in_basis = block.to_eigenbasis(gather(v, block).to(block.eigenvalues.options()));
+    parts.push_back((in_basis.square() * block.eigenvalues).sum(torch::kFloat64));
+  }
+  return torch::stack(parts).sum().item<double>();
+}
+
 torch::Tensor Curvature::solve(const torch::Tensor& v, double ridge) const {
   return apply(v, [ridge](const torch::Tensor& e) { return (e + ridge).reciprocal(); });
 }

@@ -43,6 +43,8 @@ class Curvature {
   Curvature(const ParameterSpace& space, std::vector<CurvatureBlock> blocks);
 
   torch::Tensor matvec(const torch::Tensor& v) const;
+  /// v^T F v.
+  double quadratic(const torch::Tensor& v) const;
   /// (F + ridge I)^-1 v; ridge > 0.
   torch::Tensor solve(const torch::Tensor& v, double ridge) const;
   /// F^1/2 v.

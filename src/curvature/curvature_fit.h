@@ -26,6 +26,10 @@ inline constexpr std::array<std::pair<CurvatureKind, const char*>, 4> enum_names
 /// there are to draw from, an output each (d backward passes a sample: for small networks).
 enum class FisherTargets { sampled, every };
 
+inline constexpr std::array<std::pair<FisherTargets, const char*>, 2> enum_names(FisherTargets) {
+  return {{{FisherTargets::sampled, "sampled"}, {FisherTargets::every, "every"}}};
+}
+
 struct CurvatureOptions {
   CurvatureKind kind = CurvatureKind::ekfac;
   WeightSharing sharing = WeightSharing::expand;

@@ -33,6 +33,7 @@ class EigenMoments {
   void set(std::vector<CurvatureBlock>& blocks) const;
 
   std::vector<RunningMean>& moments() { return moments_; }
+  const std::vector<RunningMean>& moments() const { return moments_; }
 
  private:
   std::vector<RunningMean> moments_;

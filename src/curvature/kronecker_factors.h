@@ -48,6 +48,8 @@ class KroneckerFactors {
 
   std::vector<RunningMean>& inputs() { return inputs_; }        ///< A, [I, I]
   std::vector<RunningMean>& gradients() { return gradients_; }  ///< B, [O, O]
+  const std::vector<RunningMean>& inputs() const { return inputs_; }
+  const std::vector<RunningMean>& gradients() const { return gradients_; }
 
  private:
   WeightSharing sharing_;

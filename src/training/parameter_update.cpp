@@ -9,6 +9,7 @@
 #include "kernels/cuda/device_work.h"
 #include "kernels/fusion.h"
 #include "kernels/parallel.h"
+#include "training/adamw.h"
 
 namespace halcyon {
 namespace {
@@ -231,18 +232,19 @@ double gradient_norm(const FlatParameters& parameters) {
   return std::sqrt(total);
 }
 
-void update_parameters(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
+void update_parameters(FlatParameters& parameters, Optimizer& optimizer, std::vector<Ema>& averages,
                        const OptimizerOptions& options, double norm, const UpdateTime& time) {
   RECORD_FUNCTION("halcyon::update_parameters", std::vector<c10::IValue>());
   const torch::NoGradGuard no_grad;
   const bool fits = !parameters.values().is_cuda() ||
                     static_cast<int64_t>(averages.size()) <= cuda::kMostAverages;
-  if (fits && direct(parameters)) {
-    update_in_one_pass(parameters, optimizer, averages, options, norm, time);
+  auto* adamw = dynamic_cast<AdamW*>(&optimizer);
+  if (adamw != nullptr && fits && direct(parameters)) {
+    update_in_one_pass(parameters, *adamw, averages, options, norm, time);
     return;
   }
   const auto gradient = flat_gradient(parameters);
-  clip_gradient(gradient, norm, options.gradient_clip);
+  if (!optimizer.observes()) clip_gradient(gradient, norm, options.gradient_clip);
   optimizer.update(parameters.values(), gradient, options, time.rate, time.step);
   for (auto& ema : averages) ema.update(parameters.values(), time.batch, time.images);
   parameters.refresh_copies();

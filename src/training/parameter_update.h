@@ -19,11 +19,11 @@ struct UpdateTime {
   double rate;     ///< learning rate
 };
 
-/// Clips the gradient, of the norm given, and takes a step of AdamW; the averages and the module's
-/// copies follow.  In float32 it is one pass over memory, on the CPU and, in a build with CUDA, on
-/// a GPU; else it is clip_gradient(), AdamW::update() and Ema::update() one after the other, which
-/// say what is computed.
-void update_parameters(FlatParameters& parameters, AdamW& optimizer, std::vector<Ema>& averages,
+/// Clips the gradient, of the norm given, and takes a step of the optimiser; the averages and the
+/// module's copies follow: clip_gradient(), Optimizer::update() and Ema::update() one after the
+/// other.  Of AdamW in float32 it is one pass over memory, on the CPU and, in a build with CUDA, on
+/// a GPU.  The gradient of an optimiser that observes is not clipped.
+void update_parameters(FlatParameters& parameters, Optimizer& optimizer, std::vector<Ema>& averages,
                        const OptimizerOptions& options, double norm, const UpdateTime& time);
 
 }  // namespace halcyon

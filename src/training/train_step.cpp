@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/require.h"
 #include "training/parameter_update.h"
+#include "training/step_objective.h"
 
 namespace halcyon {
 namespace {
@@ -112,13 +113,22 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.images = state.images + batch.x0.size(0);
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
+  auto& optimizer = *state.optimizer;
+  const auto dropout = optimizer.observes() ? state.dropout_rng.get_state() : torch::Tensor();
   report.loss = gradient_step(state, task, drawn);
-  if (task.remembered) report.ewc_nats = task.remembered->add_gradient(state.parameters);
+  const double ewc_nats = task.remembered ? task.remembered->add_gradient(state.parameters) : 0;
   report.grad_norm = gradient_norm(state.parameters);
   require_finite(report, report.loss.weighted.mean().item<double>());
 
-  update_parameters(state.parameters, state.optimizer, state.emas, task.optimizer, report.grad_norm,
+  const StepObjective objective({*state.network, task.preconditioning, task.objective,
+                                 state.dropout_rng, task.training.accumulate},
+                                drawn, report.loss, dropout);
+  optimizer.observe(objective, task.optimizer, report.step);
+  update_parameters(state.parameters, optimizer, state.emas, task.optimizer, report.grad_norm,
                     {report.step, batch.x0.size(0), report.images, report.learning_rate});
+  optimizer.review(objective, task.optimizer, report.step);
+  report.figures = optimizer.figures();
+  if (task.remembered) report.figures.emplace_back("ewc_nats", ewc_nats);
   state.noise.add(drawn.quantile, report.loss.error / report.loss.sigma.square());
   state.step = report.step;
   state.images = report.images;

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/denoising_loss.h"
 #include "core/precision.h"
@@ -52,10 +54,10 @@ struct StepReport {
   int64_t step = 0;
   int64_t images = 0;
   double learning_rate = 0;
-  double grad_norm = 0;  ///< before clipping
-  double ewc_nats = 0;   ///< of WeightConsolidation, before the step
-  torch::Tensor x0;      ///< the batch that was seen
-  DenoisingLoss loss;    ///< of it, before the step; detached
+  double grad_norm = 0;                                 ///< before clipping
+  torch::Tensor x0;                                     ///< the batch that was seen
+  DenoisingLoss loss;                                   ///< of it, before the step; detached
+  std::vector<std::pair<std::string, double>> figures;  ///< of the optimiser, and ewc_nats
 };
 
 /// What stays the same from step to step.

@@ -17,10 +17,11 @@ std::shared_ptr<ScoreNetwork> moved(std::shared_ptr<ScoreNetwork> network, torch
 
 TrainingState::TrainingState(std::shared_ptr<ScoreNetwork> the_network, const EmaOptions& ema,
                              uint64_t seed, torch::Device device,
-                             const AdaptiveNoiseOptions& noise_options)
+                             const AdaptiveNoiseOptions& noise_options,
+                             const std::string& optimizer_name)
     : network(moved(std::move(the_network), device)),
       parameters(*network),
-      optimizer(parameters.values()),
+      optimizer(make_optimizer(optimizer_name, *network, parameters, seed)),
       noise(noise_options),
       noise_rng(make_generator(seed, "noise", 0, device)),
       dropout_rng(make_generator(seed, "dropout", 0, device)) {
@@ -36,17 +37,18 @@ TensorMap TrainingState::weights(const torch::Tensor& values) const {
   return tensors;
 }
 
-TensorMap TrainingState::training_tensors() const {
-  TensorMap tensors;
-  for (const auto& [name, view] : parameters.views(optimizer.mean)) tensors["mean." + name] = view;
-  for (const auto& [name, view] : parameters.views(optimizer.square)) {
-    tensors["square." + name] = view;
-  }
+TensorMap TrainingState::own_tensors() const {
+  TensorMap tensors = noise.state();
   tensors["rng.noise"] = noise_rng.get_state();
   tensors["rng.dropout"] = dropout_rng.get_state();
   tensors["data.position"] = torch::tensor(images);
   tensors["step"] = torch::tensor(step);
-  tensors.merge(noise.state());
+  return tensors;
+}
+
+TensorMap TrainingState::training_tensors() const {
+  auto tensors = own_tensors();
+  tensors.merge(optimizer->tensors(parameters));
   return tensors;
 }
 
@@ -59,15 +61,18 @@ void TrainingState::load_weights(const TensorMap& tensors, const torch::Tensor& 
 }
 
 void TrainingState::load_training_tensors(const TensorMap& tensors) {
-  const torch::NoGradGuard no_grad;
-  const auto own = training_tensors();
-  require_same_layout(tensors, own);
-  for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(tensors.at(name));
-  noise.load(tensors);
-  noise_rng.set_state(tensors.at("rng.noise"));
-  dropout_rng.set_state(tensors.at("rng.dropout"));
-  images = tensors.at("data.position").item<int64_t>();
-  step = tensors.at("step").item<int64_t>();
+  const auto own = own_tensors();
+  TensorMap mine, optimisers;
+  for (const auto& [name, tensor] : tensors) {
+    (own.count(name) > 0 ? mine : optimisers)[name] = tensor;
+  }
+  require_same_layout(mine, own);
+  optimizer->load(optimisers, parameters);
+  noise.load(mine);
+  noise_rng.set_state(mine.at("rng.noise"));
+  dropout_rng.set_state(mine.at("rng.dropout"));
+  images = mine.at("data.position").item<int64_t>();
+  step = mine.at("step").item<int64_t>();
 }
 
 }  // namespace halcyon

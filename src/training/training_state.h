@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/adaptive_noise.h"
@@ -18,12 +19,13 @@ namespace halcyon {
 struct TrainingState {
   /// The network moves to `device`; its parameters move into one vector.
   TrainingState(std::shared_ptr<ScoreNetwork> network, const EmaOptions& ema, uint64_t seed,
-                torch::Device device, const AdaptiveNoiseOptions& noise = {});
+                torch::Device device, const AdaptiveNoiseOptions& noise = {},
+                const std::string& optimizer = "adamw");
 
   /// Weights, or an average of them, and the network's buffers, by name.
   TensorMap weights(const torch::Tensor& values) const;
 
-  /// Optimiser moments, generator states, noise density and counters: what weights() leaves out.
+  /// The optimiser's own, generator states, noise density and counters: what weights() leaves out.
   TensorMap training_tensors() const;
 
   /// The inverses.  @throws CheckpointError naming a tensor that is missing, unknown or has the
@@ -33,13 +35,17 @@ struct TrainingState {
 
   std::shared_ptr<ScoreNetwork> network;
   FlatParameters parameters;
-  AdamW optimizer;
+  std::unique_ptr<Optimizer> optimizer;
   std::vector<Ema> emas;
   AdaptiveNoise noise;        ///< which noise levels are drawn more often
   at::Generator noise_rng;    ///< noise levels, noise and label dropout
   at::Generator dropout_rng;  ///< dropout masks in the network
   int64_t step = 0;           ///< optimiser steps taken
   int64_t images = 0;         ///< images seen: the position in the data order
+
+ private:
+  /// training_tensors() but for the optimiser's.
+  TensorMap own_tensors() const;
 };
 
 }  // namespace halcyon

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "tests/support/catch.h"
+#include "training/adamw.h"
 #include "training/ema.h"
 #include "training/flat_parameters.h"
 #include "training/parameter_update.h"

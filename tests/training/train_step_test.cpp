@@ -4,6 +4,7 @@
 #include "core/gaussian_mixture.h"
 #include "core/random.h"
 #include "kernels/cuda/recorded_work.h"
+#include "models/layers/linear.h"
 #include "tests/support/catch.h"
 #include "tests/support/cuda.h"
 
@@ -17,9 +18,9 @@ class TinyNetwork final : public ScoreNetwork {
  public:
   TinyNetwork() {
     torch::manual_seed(5);
-    linear_ = register_module("linear", torch::nn::Linear(5, 16));
+    linear_ = register_module("linear", Linear(5, 16));
     label_ = register_module("label", torch::nn::Embedding(4, 16));
-    out_ = register_module("out", torch::nn::Linear(16, 4));
+    out_ = register_module("out", Linear(16, 4));
     scale_ = register_buffer("scale", torch::full({1}, 0.5));
   }
 
@@ -39,9 +40,9 @@ class TinyNetwork final : public ScoreNetwork {
   }
 
  private:
-  torch::nn::Linear linear_{nullptr};
+  Linear linear_{nullptr};
   torch::nn::Embedding label_{nullptr};
-  torch::nn::Linear out_{nullptr};
+  Linear out_{nullptr};
   torch::Tensor scale_;
   at::Generator rng_;
 };
@@ -59,7 +60,8 @@ struct Run {
   }
 
   TrainingState fresh() const {
-    TrainingState state(std::make_shared<TinyNetwork>(), ema, /*seed=*/3, device, loss.adaptive);
+    TrainingState state(std::make_shared<TinyNetwork>(), ema, /*seed=*/3, device, loss.adaptive,
+                        optimizer.name);
     state.network->use_type(scalar_type(training.precision));
     return state;
   }
@@ -104,14 +106,9 @@ bool same(const TensorMap& a, const TensorMap& b) {
 
 }  // namespace
 
-TEST_CASE("2N steps equal N steps then a load into fresh objects then N bit for bit",
-          "[training][roundtrip]") {
-  Run run;
-  run.training.precision = GENERATE(Precision::fp32, Precision::bf16);
-  run.training.accumulate = GENERATE(1, 3);
-  run.loss.adaptive.adaptive =
-      GENERATE(NoiseAdaptation::none, NoiseAdaptation::information, NoiseAdaptation::divergence);
-  run.loss.adaptive.adaptive_bins = 3;  // of 64 images: the density moves from step 16 on
+namespace {
+
+void require_resumable(const Run& run) {
   auto whole = run.fresh();
   run.advance(whole, 40);
 
@@ -132,6 +129,37 @@ TEST_CASE("2N steps equal N steps then a load into fresh objects then N bit for 
       same(whole.weights(whole.parameters.values()), second.weights(second.parameters.values())));
   REQUIRE(same(whole.weights(whole.emas[1].average), second.weights(second.emas[1].average)));
   REQUIRE(same(whole.training_tensors(), second.training_tensors()));
+}
+
+}  // namespace
+
+TEST_CASE("2N steps equal N steps then a load into fresh objects then N bit for bit",
+          "[training][roundtrip]") {
+  Run run;
+  run.training.precision = GENERATE(Precision::fp32, Precision::bf16);
+  run.training.accumulate = GENERATE(1, 3);
+  run.loss.adaptive.adaptive =
+      GENERATE(NoiseAdaptation::none, NoiseAdaptation::information, NoiseAdaptation::divergence);
+  run.loss.adaptive.adaptive_bins = 3;  // of 64 images: the density moves from step 16 on
+  require_resumable(run);
+}
+
+TEST_CASE("a run with any optimiser goes on bit for bit", "[training][optimizer][roundtrip]") {
+  Run run;
+  const auto& entry = GENERATE(from_range(optimizer_registry()));
+  INFO(entry.name);
+  run.optimizer.name = entry.name;
+  run.training.precision = GENERATE(Precision::fp32, Precision::bf16);
+  run.training.accumulate = GENERATE(1, 3);
+  run.loss.adaptive.adaptive = NoiseAdaptation::information;
+  run.loss.adaptive.adaptive_bins = 3;
+  run.optimizer.weight_decay = 0.01;
+  run.optimizer.natural.factor_every = 3;  // the halves meet between both
+  run.optimizer.natural.inverse_every = 7;
+  run.optimizer.natural.images = 8;
+  run.optimizer.natural.damping_rule =
+      GENERATE(DampingRule::fixed, DampingRule::levenberg_marquardt);
+  require_resumable(run);
 }
 
 TEST_CASE("training lowers the loss of a Gaussian towards its floor of 1", "[training]") {

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "training/optimizer.h"
+
+namespace halcyon {
+
+/// Gradient descent with momentum (Polyak 1964):
+///
+///     v <- momentum v + g,   theta <- theta - rate v
+///
+/// with weight decay decoupled as AdamW's.
+class Sgd final : public Optimizer {
+ public:
+  explicit Sgd(const torch::Tensor& values);
+
+  void update(const torch::Tensor& values, const torch::Tensor& gradient,
+              const OptimizerOptions& options, double rate, int64_t step) override;
+  TensorMap tensors(const FlatParameters& parameters) const override;
+
+ private:
+  torch::Tensor velocity_;
+};
+
+}  // namespace halcyon

@@ -1,0 +1,62 @@
+#include "training/step_objective.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace halcyon {
+namespace {
+
+torch::Tensor noisy(const torch::Tensor& x0, const torch::Tensor& sigma,
+                    const torch::Tensor& noise) {
+  return x0 + per_sample(sigma, x0) * noise;
+}
+
+}  // namespace
+
+StepObjective::StepObjective(const Parts& parts, const DrawnBatch& batch, const DenoisingLoss& loss,
+                             torch::Tensor dropout)
+    : parts_(parts), batch_(batch), loss_(loss), dropout_(std::move(dropout)) {}
+
+double StepObjective::loss() const { return loss_.weighted.mean().item<double>(); }
+
+double StepObjective::evaluate() const {
+  const torch::NoGradGuard no_grad;
+  const auto present = parts_.dropout.get_state();
+  parts_.dropout.set_state(dropout_);
+  const auto count = batch_.x0.size(0);
+  const int64_t part = count / parts_.accumulate;
+  auto sum = torch::zeros({}, batch_.x0.options());
+  for (int64_t begin = 0; begin < count; begin += part) {
+    const auto slice = [&](const torch::Tensor& t) {
+      return t.defined() ? t.narrow(0, begin, part) : t;
+    };
+    const auto x0 = slice(batch_.x0);
+    const auto sigma = slice(batch_.sigma);
+    PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, slice(batch_.label));
+    const auto denoised = denoiser.denoise(noisy(x0, sigma, slice(loss_.noise)), sigma);
+    const auto error = (denoised - x0).square().flatten(1).mean(1);
+    sum += (parts_.objective.weighted(error, sigma) * slice(batch_.weight)).sum();
+  }
+  parts_.dropout.set_state(present);
+  return sum.item<double>() / static_cast<double>(count);
+}
+
+void StepObjective::regress(int64_t count, const See& see) const {
+  const auto all = batch_.x0.size(0);
+  count = std::min(count, all);
+  // The noise levels rise through the batch, or through each part of it.
+  const auto index = (torch::arange(count) * all).div(count, "floor").to(batch_.x0.device());
+  const auto chosen = [&](const torch::Tensor& t) {
+    return t.defined() ? t.index_select(0, index) : t;
+  };
+  const auto x0 = chosen(batch_.x0);
+  const auto sigma = chosen(batch_.sigma);
+  const auto weight =
+      parts_.objective.weighted(torch::ones_like(sigma), sigma) * chosen(batch_.weight);
+  const auto dim = static_cast<double>(x0[0].numel());
+  PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, chosen(batch_.label));
+  see(denoiser, {x0, noisy(x0, sigma, chosen(loss_.noise)), sigma, (2 * weight / dim).rsqrt()});
+}
+
+}  // namespace halcyon

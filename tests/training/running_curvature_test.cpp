@@ -1,0 +1,123 @@
+#include "training/running_curvature.h"
+
+#include "core/error.h"
+#include "core/preconditioning.h"
+#include "core/random.h"
+#include "tests/support/catch.h"
+#include "tests/support/formed_fisher.h"
+#include "tests/support/relative_error.h"
+#include "tests/support/small_networks.h"
+
+using namespace halcyon;
+using namespace halcyon::testing;
+
+namespace {
+
+/// A small U-Net and batches for it.
+struct Subject {
+  RegressionBatch batch(int64_t index) const {
+    auto rng = make_generator(4, "batch", index);
+    const auto shape = small_shape();
+    const auto x =
+        torch::randn({3, shape.channels, shape.height, shape.width}, rng, torch::kFloat64);
+    const auto tau = torch::rand({3}, rng, torch::kFloat64) + 0.5;
+    return {x, x, tau, tau};
+  }
+  TappedBatch tapped(int64_t index) { return {denoiser, space, batch(index)}; }
+
+  std::shared_ptr<ScoreNetwork> network = small_network("unet");
+  std::unique_ptr<Preconditioning> preconditioning =
+      make_preconditioning({.name = "edm", .sigma_data = 0.5});
+  PreconditionedDenoiser denoiser{*network, *preconditioning};
+  ParameterSpace space{*network};
+};
+
+TensorMap copy_of(const TensorMap& tensors) {
+  TensorMap copy;
+  for (const auto& [name, tensor] : tensors) copy[name] = tensor.clone();
+  return copy;
+}
+
+}  // namespace
+
+TEST_CASE("a curvature that keeps nothing is the fit of the last batch",
+          "[training][curvature][oracle]") {
+  Subject subject;
+  const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
+  RunningCurvature running(kind, subject.space);
+  auto rng = make_generator(5, "targets");
+  running.add(subject.tapped(0), FisherTargets::sampled, 0, rng);
+  auto twin = rng.clone();
+  running.add(subject.tapped(1), FisherTargets::sampled, 0, rng);
+  running.decompose();
+  if (kind == CurvatureKind::ekfac) running.add(subject.tapped(1), FisherTargets::sampled, 0, rng);
+  const auto fitted = fit_curvature(
+      subject.denoiser, subject.space, {.kind = kind}, [&](int64_t) { return subject.batch(1); }, 1,
+      twin);
+  const auto v = torch::randn({subject.space.dim()}, rng, torch::kFloat64);
+  // EKFAC: its other blocks are of the second targets here and of the first there.
+  for (size_t i = 0; i < fitted.blocks().size(); ++i) {
+    const auto& want = fitted.blocks()[i];
+    const auto& got = running.curvature()->blocks()[i];
+    INFO(want.name);
+    CHECK(got.tensors == want.tensors);
+    if (!want.left.defined() && kind == CurvatureKind::ekfac) continue;
+    CHECK(relative_error(got.eigenvalues, want.eigenvalues) < 1e-10);
+  }
+}
+
+TEST_CASE("the quadratic form of a curvature is that of its product", "[training][curvature]") {
+  Subject subject;
+  auto rng = make_generator(5, "targets");
+  RunningCurvature running(CurvatureKind::kfac, subject.space);
+  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, rng);
+  running.decompose();
+  const auto v = torch::randn({subject.space.dim()}, rng, torch::kFloat64);
+  CHECK_THAT(running.curvature()->quadratic(v),
+             WithinRel(v.dot(running.curvature()->matvec(v)).item<double>(), 1e-12));
+}
+
+TEST_CASE("a curvature that does not fit is refused by name and changes nothing",
+          "[training][curvature][error]") {
+  Subject subject;
+  const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
+  auto rng = make_generator(5, "targets");
+  RunningCurvature running(kind, subject.space);
+  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, rng);
+  running.decompose();
+  running.add(subject.tapped(1), FisherTargets::sampled, 0.9, rng);
+  const auto good = copy_of(running.tensors());
+  const auto same = [&](const TensorMap& tensors) {
+    return tensors.size() == good.size() &&
+           std::all_of(good.begin(), good.end(), [&](const auto& item) {
+             return torch::equal(item.second, tensors.at(item.first));
+           });
+  };
+  RunningCurvature other(kind, subject.space);
+  other.load(good);
+  CHECK(same(other.tensors()));
+
+  const auto name = "curvature." + running.curvature()->blocks().front().name;
+  auto bad = good;
+  const auto refuses = [&](const std::string& what) {
+    CHECK_THROWS_WITH(other.load(bad), Contains(what));
+    CHECK_THROWS_AS(other.load(bad), CheckpointError);
+    CHECK(same(other.tensors()));
+    bad = good;
+  };
+  bad[name + ".left"] = bad[name + ".left"].narrow(0, 0, 1);
+  refuses(name + ".left");
+  bad.erase(name + ".inputs");
+  refuses(name + ".inputs");
+  bad["curvature.extra"] = torch::zeros({1});
+  refuses("curvature.extra");
+  bad[name + ".layout"] = torch::tensor({0, 1, 1 << 20, 0}, torch::kInt64);
+  refuses(name + ".layout");
+  bad[name + ".layout"] = torch::zeros({2});
+  refuses(name + ".layout");
+  bad.erase(name + ".layout");
+  refuses("curvature.*.layout");
+  bad = {};
+  other.load(bad);
+  CHECK(!other.curvature());
+}
