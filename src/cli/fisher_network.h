@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,26 @@
 
 namespace halcyon {
 
+/// A network, and the images and noise levels that make it a regression.
+struct RegressionSource {
+  const Model& model;
+  std::function<torch::Tensor(int64_t count, at::Generator& rng)> images;  ///< each any of a set
+  ParameterWeighting weighting;
+  double sigma_min, sigma_max;  ///< of the likelihood
+  int64_t bands;
+  uint64_t seed;
+  torch::Device device;
+};
+
 /// The network of a job as a regression: its parameters, and batches in bands of noise levels.
 class FisherNetwork {
  public:
+  /// source.model has a network.
+  explicit FisherNetwork(RegressionSource source);
   /// @throws ConfigError if the model has no network, or is calibrated.
   explicit FisherNetwork(const FisherJob& job);
 
-  Denoiser& denoiser() const { return *job_.model.denoiser; }
+  Denoiser& denoiser() const { return *source_.model.denoiser; }
   const ParameterSpace& space() const { return space_; }
   const RegressionBands& bands() const { return bands_; }
 
@@ -25,7 +39,7 @@ class FisherNetwork {
   at::Generator generator(const std::string& name, int64_t k) const;
 
  private:
-  const FisherJob& job_;
+  RegressionSource source_;
   ParameterSpace space_;
   DenoisingScoreMatching objective_;
   RegressionBands bands_;

@@ -1,0 +1,86 @@
+#include "cli/acting_model.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "checkpoint/curvature_file.h"
+#include "cli/data_loading.h"
+#include "config/text_value.h"
+#include "core/error.h"
+#include "io/safetensors.h"
+
+namespace halcyon {
+namespace {
+
+/// A row a sample: divergence, eps_mse before, after.
+torch::Tensor costs(const FisherNetwork& network, const torch::Tensor& step,
+                    const RegressionBatch& batch) {
+  const auto before = whitened(network.denoiser(), batch);
+  const ScopedStep changed(network.space(), step);
+  const auto after = whitened(network.denoiser(), batch);
+  const auto squares = [](const torch::Tensor& rows) {
+    return rows.flatten(1).to(torch::kFloat64).square().sum(1);
+  };
+  const auto target = whitened_target(batch);
+  const auto to_eps = (batch.tau / batch.sigma).to(torch::kFloat64).square() /
+                      static_cast<double>(batch.x[0].numel());
+  return torch::stack({0.5 * squares(after - before), to_eps * squares(before - target),
+                       to_eps * squares(after - target)},
+                      1);
+}
+
+}  // namespace
+
+Model load_trained(const std::string& checkpoint, const std::string& weights,
+                   torch::Device device) {
+  auto model = load_with_warnings(checkpoint, weights, /*label=*/-1, device);
+  if (!model.network) {
+    throw ConfigError("--checkpoint: want a trained network, got " + model.source);
+  }
+  return model;
+}
+
+KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& network) {
+  if (path.empty()) throw ConfigError(std::string("--curvature: want a ") + kCurvatureHelp);
+  const auto about = read_safetensors_header(path).metadata;
+  const auto weighting = about.find("weighting");
+  return {read_curvature(path, ParameterSpace(network)),
+          weighting == about.end() ? ParameterWeighting::train
+                                   : from_text<ParameterWeighting>(weighting->second)};
+}
+
+FisherNetwork regression_on(const Model& model, const ImageSet& set, ParameterWeighting weighting,
+                            int64_t bands, uint64_t seed, torch::Device device) {
+  const FisherOptions defaults;
+  const auto images = [pixels = set.images, device](int64_t count, at::Generator& rng) {
+    const auto index = torch::randint(pixels.size(0), {count}, rng, torch::kInt64);
+    return to_model_units(pixels.index_select(0, index)).to(device);
+  };
+  return FisherNetwork(RegressionSource{
+      model, images, weighting, std::max(defaults.sigma_min, model.range.sigma_min),
+      std::min(defaults.sigma_max, model.range.sigma_max), bands, seed, device});
+}
+
+StepCost step_cost(const FisherNetwork& network, const torch::Tensor& step, int64_t images) {
+  const torch::NoGradGuard no_grad;
+  constexpr int64_t kBatch = 64;
+  const auto bands = network.bands().count();
+  const int64_t each = std::max<int64_t>(2, images / bands);
+  SampleMoments moments(3);
+  for (int64_t k = 0; k < bands; ++k) {
+    for (int64_t first = 0; first < each; first += kBatch) {
+      const auto size = std::min(kBatch, each - first);
+      moments.add(costs(network, step, network.batch("cost", k, first / kBatch, size)));
+    }
+  }
+  return {moments.mean(0), moments.mean(1), moments.mean(2), moments.combination({0, -1, 1})};
+}
+
+void write_changed_model(const Model& model, const std::string& out, const std::string& origin) {
+  auto about = read_safetensors_header(model.source).metadata;
+  about["halcyon.origin"] = origin;
+  write_safetensors(out, network_tensors(*model.network), about);
+}
+
+}  // namespace halcyon
