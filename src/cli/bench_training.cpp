@@ -152,7 +152,7 @@ void bench_data(BenchJob& job) {
 void bench_optimizer(BenchJob& job) {
   TrainingBench bench(job);
   auto& state = bench.state();
-  bench.step();  // for those who observe
+  if (state.optimizer->observes()) bench.step();
   bench.draw_gradients();
   BenchRow row{.part = "optimizer",
                .work = fmt::format(
