@@ -25,7 +25,7 @@ const std::string kTrain =
 
 void train_first(const std::string& dir) {
   run(kTrain +
-      "--data.path toy:lowrank --model.name mlp --model.mlp.width 16 --model.mlp.depth 1 "
+      "--data.path toy:mixture --model.name mlp --model.mlp.width 16 --model.mlp.depth 1 "
       "--training.steps 60 --run.dir " +
       dir);
 }
@@ -49,7 +49,8 @@ TEST_CASE("a model remembered stays near, and a resumed run equals an uninterrup
           "[cli][roundtrip]") {
   const TemporaryDirectory dir;
   train_first(dir / "old");
-  const auto next = kTrain + "--data.path toy:mixture --training.init " + dir / "old" + " ";
+  const auto next = kTrain + "--data.path toy:mixture --optimizer.warmup_steps 1 " +
+                    "--optimizer.learning_rate 1e-2 --training.init " + dir / "old" + " ";
   CHECK_THAT(run(next + "--ewc.checkpoint " + dir / "old" + " --run.dir " + dir / "none", 2),
              Contains("ewc.curvature") && Contains("--only curvature"));
   CHECK_FALSE(std::filesystem::exists(dir / "none"));
@@ -59,13 +60,13 @@ TEST_CASE("a model remembered stays near, and a resumed run equals an uninterrup
       dir / "old/fisher");
 
   const auto ewc = next + "--ewc.checkpoint " + dir / "old" + " --ewc.strength ";
-  run(next + "--training.steps 40 --run.dir " + dir / "free");
+  run(ewc + "1e-6 --training.steps 40 --run.dir " + dir / "free");
   run(ewc + "1000 --training.steps 40 --run.dir " + dir / "held");
-  const auto before =
-      read_safetensors(dir / "old/checkpoints/step-00000060/ema.safetensors").tensors;
-  CHECK(distance(weights(dir / "held", 40), before) <
-        0.5 * distance(weights(dir / "free", 40), before));
-  CHECK(column_numbers(read_csv(dir / "held/metrics.csv"), "ewc_nats").size() == 2);
+  const auto nats = [&](const char* name) {
+    return column_numbers(read_csv(dir / name + "/metrics.csv"), "ewc_nats");
+  };
+  REQUIRE(nats("held").size() == 2);
+  CHECK(nats("held").back() < 0.5 * nats("free").back());
 
   run(ewc + "1000 --training.steps 20 --run.dir " + dir / "parts");
   run("train --resume --run.threads 1 --training.steps 40 --run.dir " + dir / "parts");
