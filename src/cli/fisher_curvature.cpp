@@ -57,16 +57,16 @@ std::vector<Audit> audit(const FisherJob& job, const FisherNetwork& network,
       squares.add(along.flatten(1).square().sum(1, /*keepdim=*/true));
       stop_if_interrupted();
     }
-    found.push_back({name, u.dot(curvature.matvec(u)).item<double>(), squares.mean(0)});
+    found.push_back({name, curvature.quadratic(u), squares.mean(0)});
   }
   return found;
 }
 
-/// The parameters of blocks of several tensors, or with eigenvectors: those of affine layers.
+/// How many parameters are those of affine layers.
 int64_t in_layers(const Curvature& curvature) {
   int64_t count = 0;
   for (const auto& block : curvature.blocks()) {
-    if (block.tensors.size() > 1 || block.left.defined()) count += block.eigenvalues.numel();
+    if (curvature.is_layer(block)) count += block.eigenvalues.numel();
   }
   return count;
 }

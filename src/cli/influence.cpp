@@ -86,11 +86,8 @@ torch::Tensor queries(const InfluenceCommand& command, const Model& model, torch
     const auto set = load_fitting(command.input, "--input", command.count, model);
     return to_model_units(set.images).to(device);
   }
-  const auto& shape = model.shape;
   const torch::NoGradGuard no_grad;
-  return draw_images(*model.denoiser, command.sampler, model.range,
-                     {command.count, shape.channels, shape.height, shape.width}, command.use.seed,
-                     /*first=*/0, device);
+  return draw_samples(model, command.sampler, command.count, command.use.seed, /*first=*/0);
 }
 
 /// Training images by their places in the set.

@@ -11,7 +11,6 @@
 #include "cli/level_files.h"
 #include "cli/machine.h"
 #include "cli/model_use.h"
-#include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/require.h"
 #include "curvature/laplace_posterior.h"
@@ -97,12 +96,8 @@ struct Drawn {
 Drawn draw(const UncertaintyCommand& command, const Model& model, const FisherNetwork& network,
            const LaplacePosterior& posterior, double prior, torch::Device device) {
   constexpr int64_t kMeasured = 64;  // images a draw
-  const auto& shape = model.shape;
   const auto images = [&] {
-    return draw_images(*model.denoiser, command.sampler, model.range,
-                       {command.count, shape.channels, shape.height, shape.width}, command.use.seed,
-                       /*first=*/0, device)
-        .cpu();
+    return draw_samples(model, command.sampler, command.count, command.use.seed, /*first=*/0).cpu();
   };
   Progress progress("uncertainty", "draws", command.draws + 1);
   const auto sample = images();

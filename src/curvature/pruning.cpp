@@ -84,7 +84,7 @@ Pruning prune(const Curvature& fisher, const torch::Tensor& theta, PruningKind k
     found.removed = lowest(saliency.cpu(), candidates, count);
   }
   const auto gone = theta * found.removed.to(theta.options());
-  found.divergence = 0.5 * gone.dot(fisher.matvec(gone)).item<double>();
+  found.divergence = 0.5 * fisher.quadratic(gone);
   return found;
 }
 
