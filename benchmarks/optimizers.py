@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Training loss against steps and against seconds, for each optimiser at its best learning rate.
+"""Training loss against steps and against seconds, for each optimiser at its best step length.
 
-Trains --config for --steps steps with each --optimizer at each of its learning rates, then with
-another seed at the rate whose loss over the last fifth of the steps is least, one run after the
-other.  Writes OUT/NAME-RATE-SEED/ (run directories, kept: a rerun goes on), OUT/optimizers.csv,
+Trains --config for --steps steps with each --optimizer at each of its learning rates, or of the
+bounds natural.kl_clip of kfac and ekfac, at a learning rate of 1; then with another seed at the one
+whose loss over the last fifth of the steps is least.  One run after the other, or --jobs at once.  Writes OUT/NAME-RATE-SEED/ (run directories, kept: a rerun goes on), OUT/optimizers.csv,
 OUT/optimizers.md and OUT/optimizers.png (gnuplot).
 """
 import argparse
+import concurrent.futures
 import csv
 import math
 import pathlib
@@ -16,12 +17,20 @@ import sys
 
 COLOURS = {"adamw": "#1f77b4", "kfac": "#d62728", "ekfac": "#ff7f0e", "muon": "#2ca02c",
            "sgd": "#7f7f7f"}
+NATURAL = ("kfac", "ekfac")
 
 
 def run(*command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+
+
+def length(name, value):
+    """Flags that set how long steps are."""
+    if name not in NATURAL:
+        return "--optimizer.learning_rate", value
+    return "--optimizer.learning_rate", 1, "--optimizer.natural.kl_clip", value
 
 
 class Run:
@@ -35,13 +44,13 @@ class Run:
             extra = [part for option in args.option if option.split(":", 1)[0] == name
                      for part in option.split(":", 1)[1].split()]
             run(args.program, "train", "--config", args.config, "--run.dir", folder,
-                "--training.steps", args.steps, "--optimizer.name", name,
-                "--optimizer.learning_rate", rate, "--run.seed", seed,
+                "--training.steps", args.steps, "--optimizer.name", name, *length(name, rate),
+                "--run.seed", seed,
                 "--run.log_every", args.every, "--run.checkpoint_every", 0,
                 "--run.sample_every", 0, "--run.fisher_every", 0, "--run.tensorboard", "false",
                 *extra, *args.common.split())
         self.rows = self.read(metrics)
-        print(f"{name:6} rate {rate:8} seed {seed}: loss {self.last():.4f} in "
+        print(f"{name:6} {rate:8} seed {seed}: loss {self.last():.4f} in "
               f"{self.rows[-1]['seconds']:.0f} s", flush=True)
 
     @staticmethod
@@ -75,7 +84,7 @@ class Run:
 
 def table(chosen, reference):
     target = max(run.last() for run in chosen if run.name == reference)
-    lines = [f"| optimiser | learning rate | seed | loss | steps to {target:.4f} | seconds to it | "
+    lines = [f"| optimiser | learning rate or bound | seed | loss | steps to {target:.4f} | seconds to it | "
              "seconds a step |", "|---|---|---|---|---|---|---|"]
     for run_ in chosen:
         reached = run_.reaches(target)
@@ -92,7 +101,7 @@ def picture(chosen, out, low, high):
         plots = []
         for run_ in chosen:
             first = run_.seed == chosen[0].seed
-            title = f"title '{run_.name}, rate {run_.rate}'" if first else "notitle"
+            title = f"title '{run_.name}, {run_.rate}'" if first else "notitle"
             dash = 1 if first else 2
             plots.append(f"'-' using 1:2 with lines lw 2 dt {dash} "
                          f"lc rgb '{COLOURS.get(run_.name, '#000000')}' {title}")
@@ -118,22 +127,26 @@ def main():
     parser.add_argument("--every", type=int, default=10, help="steps of a log interval")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--optimizer", action="append", required=True, metavar="NAME=RATE,...",
-                        help="an optimiser and the learning rates to try; the first is held against")
+                        help="an optimiser and the learning rates, or bounds, to try; the first is "
+                             "held against")
     parser.add_argument("--option", action="append", default=[], metavar="NAME:FLAGS",
                         help="further flags of `halcyon train` for an optimiser")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--common", default="", help="further flags for all")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    tried, chosen = [], []
-    for text in args.optimizer:
-        name, rates = text.split("=")
-        runs = [Run(args, name, rate, 1) for rate in rates.split(",")]
-        tried += runs
-        chosen.append(min(runs, key=lambda r: r.last() if math.isfinite(r.last()) else math.inf))
-    for seed in range(2, args.seeds + 1):
-        again = [Run(args, best.name, best.rate, seed) for best in chosen if best.seed == 1]
-        tried += again
-        chosen += again
+    def runs(of):
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            return list(pool.map(lambda each: Run(args, *each), of))
+
+    names = [text.split("=")[0] for text in args.optimizer]
+    tried = runs([(text.split("=")[0], rate, 1) for text in args.optimizer
+                  for rate in text.split("=")[1].split(",")])
+    chosen = [min((run_ for run_ in tried if run_.name == name), key=Run.last) for name in names]
+    again = runs([(best.name, best.rate, seed) for seed in range(2, args.seeds + 1)
+                  for best in chosen])
+    tried += again
+    chosen += again
     with (args.out / "optimizers.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["optimizer", "learning_rate", "seed", "step", "seconds", "loss", "loss_se"])

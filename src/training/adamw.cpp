@@ -9,10 +9,10 @@ namespace halcyon {
 AdamW::AdamW(const torch::Tensor& values)
     : mean(torch::zeros_like(values)), square(torch::zeros_like(values)) {}
 
-void AdamW::update(const torch::Tensor& values, const torch::Tensor& gradient,
-                   const OptimizerOptions& options, double rate, int64_t step) {
+void AdamW::update(const OptimizerStep& step, const OptimizerOptions& options) {
   const torch::NoGradGuard no_grad;
-  const auto n = static_cast<double>(step);
+  const auto& [values, gradient, rate, number, objective] = step;
+  const auto n = static_cast<double>(number);
   mean.mul_(options.beta1).add_(gradient, 1 - options.beta1);
   square.mul_(options.beta2).addcmul_(gradient, gradient, 1 - options.beta2);
   const double mean_bias = 1 - std::pow(options.beta1, n);

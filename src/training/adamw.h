@@ -8,8 +8,7 @@ namespace halcyon {
 struct AdamW final : Optimizer {
   explicit AdamW(const torch::Tensor& values);
 
-  void update(const torch::Tensor& values, const torch::Tensor& gradient,
-              const OptimizerOptions& options, double rate, int64_t step) override;
+  void update(const OptimizerStep& step, const OptimizerOptions& options) override;
   TensorMap tensors(const FlatParameters& parameters) const override;
 
   torch::Tensor mean;    ///< running mean of the gradient, as values

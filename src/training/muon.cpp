@@ -53,31 +53,29 @@ Muon::Muon(const torch::nn::Module& module, const FlatParameters& parameters)
   adamw_ = AdamW(joined(rest_, parameters.values()));
 }
 
-void Muon::update(const torch::Tensor& values, const torch::Tensor& gradient,
-                  const OptimizerOptions& options, double rate, int64_t step) {
+void Muon::update(const OptimizerStep& step, const OptimizerOptions& options) {
   const torch::NoGradGuard no_grad;
   for (const auto& slot : matrices_) {
     const auto velocity = slot.view(velocity_);
-    const auto g = slot.view(gradient);
-    const auto weight = slot.view(values);
+    const auto g = slot.view(step.gradient);
+    const auto weight = slot.view(step.values);
     velocity.mul_(options.momentum).add_(g);
     const auto wanted = (g + options.momentum * velocity).reshape({slot.shape[0], -1});
     const auto update = orthogonalised(wanted, options.newton_schulz_steps);
     const double scale =
         kUpdateRms * std::sqrt(static_cast<double>(std::max(wanted.size(0), wanted.size(1))));
-    if (options.weight_decay > 0) weight.mul_(1 - rate * options.weight_decay);
-    weight.add_(update.reshape(slot.shape), -rate * scale);
+    if (options.weight_decay > 0) weight.mul_(1 - step.rate * options.weight_decay);
+    weight.add_(update.reshape(slot.shape), -step.rate * scale);
   }
-  update_rest(values, gradient, options, rate, step);
+  update_rest(step, options);
 }
 
-void Muon::update_rest(const torch::Tensor& values, const torch::Tensor& gradient,
-                       const OptimizerOptions& options, double rate, int64_t step) {
-  const auto rest = joined(rest_, values);
-  adamw_.update(rest, joined(rest_, gradient), options, rate, step);
+void Muon::update_rest(const OptimizerStep& step, const OptimizerOptions& options) {
+  const auto rest = joined(rest_, step.values);
+  adamw_.update({rest, joined(rest_, step.gradient), step.rate, step.number}, options);
   int64_t begin = 0;
   for (const auto& slot : rest_) {
-    values.narrow(0, slot.offset, slot.count()).copy_(rest.narrow(0, begin, slot.count()));
+    step.values.narrow(0, slot.offset, slot.count()).copy_(rest.narrow(0, begin, slot.count()));
     begin += slot.count();
   }
 }

@@ -17,15 +17,13 @@ class Muon final : public Optimizer {
  public:
   Muon(const torch::nn::Module& module, const FlatParameters& parameters);
 
-  void update(const torch::Tensor& values, const torch::Tensor& gradient,
-              const OptimizerOptions& options, double rate, int64_t step) override;
+  void update(const OptimizerStep& step, const OptimizerOptions& options) override;
   TensorMap tensors(const FlatParameters& parameters) const override;
 
  private:
   using Slots = std::vector<FlatParameters::Slot>;
 
-  void update_rest(const torch::Tensor& values, const torch::Tensor& gradient,
-                   const OptimizerOptions& options, double rate, int64_t step);
+  void update_rest(const OptimizerStep& step, const OptimizerOptions& options);
 
   Slots matrices_, rest_;
   torch::Tensor velocity_;  // as values, of the matrices

@@ -16,14 +16,15 @@ namespace {
 constexpr int64_t kReviewEvery = 5;
 constexpr double kDampingChange = 0.7737809375;  // (19/20)^5
 constexpr double kDampingRange = 1e3;
+constexpr int kMostAttempts = 10;
+/// By so much a length may be changed without another look at what it does.
+constexpr double kTrust = 2;
 
-/// At the first step, whenever it is time, and as the first measurements double in number.
-bool decomposition_is_due(const NaturalOptions& options, int64_t step) {
-  const auto before = step - 1;
-  if (before % options.inverse_every == 0) return true;
-  const auto measured = before / options.factor_every + 1;
-  const bool doubled = (measured & (measured - 1)) == 0;
-  return before < options.inverse_every && before % options.factor_every == 0 && doubled;
+/// Whenever it is time, and as the first measurements double in number.
+bool decomposition_is_due(const NaturalOptions& options, int64_t steps_before) {
+  if (steps_before % options.inverse_every == 0) return true;
+  const auto measured = steps_before / options.factor_every + 1;
+  return steps_before < options.inverse_every && (measured & (measured - 1)) == 0;
 }
 
 }  // namespace
@@ -36,17 +37,15 @@ NaturalGradient::NaturalGradient(CurvatureKind kind, const torch::nn::Module& mo
       targets_rng_(make_generator(seed, "targets", 0, parameters.values().device())),
       velocity_(torch::zeros({space_.dim()}, parameters.values().options())) {}
 
-void NaturalGradient::observe(const StepObjective& objective, const OptimizerOptions& options,
-                              int64_t step) {
-  const auto& natural = options.natural;
-  if (natural.damping_rule == DampingRule::fixed || damping_ == 0) damping_ = natural.damping;
-  if ((step - 1) % natural.factor_every == 0) {
-    objective.regress(natural.images, [&](Denoiser& denoiser, const RegressionBatch& batch) {
-      const TappedBatch tapped(denoiser, space_, batch);
-      running_.add(tapped, natural.targets, natural.factor_decay, targets_rng_);
-    });
-  }
-  if (decomposition_is_due(natural, step)) running_.decompose();
+void NaturalGradient::measure_curvature(const StepObjective& objective,
+                                        const NaturalOptions& options, int64_t step) {
+  const auto before = step - 1;
+  if (before % options.factor_every != 0 && running_.curvature()) return;
+  const bool renewed = decomposition_is_due(options, before);
+  objective.regress(options.images, [&](Denoiser& denoiser, const RegressionBatch& batch) {
+    const TappedBatch tapped(denoiser, space_, batch);
+    running_.add(tapped, options.targets, options.factor_decay, renewed, targets_rng_);
+  });
 }
 
 torch::Tensor NaturalGradient::in_space(const torch::Tensor& flat) const {
@@ -55,45 +54,70 @@ torch::Tensor NaturalGradient::in_space(const torch::Tensor& flat) const {
   return torch::cat(parts);
 }
 
-void NaturalGradient::update(const torch::Tensor& values, const torch::Tensor& gradient,
-                             const OptimizerOptions& options, double rate, int64_t number) {
-  const torch::NoGradGuard no_grad;
-  TORCH_CHECK(running_.curvature(), "NaturalGradient: update() before observe()");
-  const auto& curvature = *running_.curvature();
-  const auto g = in_space(gradient);
-  const auto velocity = options.momentum * velocity_ + curvature.solve(g, damping_);
-
-  const double kl = 0.5 * curvature.quadratic(velocity);  // of a step of rate 1
-  if (!std::isfinite(kl)) {
-    throw NonFiniteError(fmt::format(
-        "step {}: the natural gradient is not finite; try a higher optimizer.natural.damping",
-        number));
-  }
-  velocity_.copy_(velocity);
-  const double full = kl * options.learning_rate * options.learning_rate;
-  const double limit = options.natural.kl_clip;
-  const double scale = rate * (limit > 0 && full > limit ? std::sqrt(limit / full) : 1);
-  step_kl_ = kl * scale * scale;
-  foretold_ = step_kl_ - scale * g.dot(velocity_).item<double>();
-
-  if (options.weight_decay > 0) values.mul_(1 - rate * options.weight_decay);
+void NaturalGradient::move(const torch::Tensor& values, double nu) const {
   for (size_t i = 0; i < slots_.size(); ++i) {
     const auto& place = space_.blocks()[i];
-    const auto step = velocity_.narrow(0, place.begin, place.count).view(slots_[i].shape);
-    slots_[i].view(values).add_(step, -scale);
+    const auto v = velocity_.narrow(0, place.begin, place.count).view(slots_[i].shape);
+    slots_[i].view(values).add_(v, -nu);
   }
 }
 
-void NaturalGradient::review(const StepObjective& objective, const OptimizerOptions& options,
-                             int64_t step) {
-  const auto& natural = options.natural;
-  const bool due = natural.damping_rule == DampingRule::levenberg_marquardt &&
-                   step % kReviewEvery == 0 && foretold_ < 0;
-  if (!due) return;
-  const double share = (objective.evaluate() - objective.loss()) / foretold_;
+NaturalGradient::Trial NaturalGradient::try_step(const OptimizerStep& step, double limit) {
+  const double length = velocity_.norm().item<double>();
+  if (limit > 0 && stiffness_ == 0) {
+    stiffness_ = running_.curvature()->quadratic(velocity_) / (2 * length * length);
+  }
+  Trial trial = {0, 0, 0};
+  double nu = limit > 0 ? std::min(step.rate, std::sqrt(limit / stiffness_) / length) : step.rate;
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    move(step.values, nu - trial.nu);
+    const auto now = step.objective->evaluate();
+    trial = {nu, now.loss, now.kl};
+    if (limit <= 0) break;
+    const double wanted = std::sqrt(limit / now.kl);  // times nu, were the nats a square
+    const bool far = !(wanted > 1 / kTrust);
+    const bool near = wanted > kTrust && nu < step.rate;
+    if (!far && !near) break;
+    nu = std::min(step.rate, nu * (std::isnan(wanted) ? 0.1 : std::clamp(wanted, 0.1, 10.0)));
+  }
+  return trial;
+}
+
+void NaturalGradient::review_damping(const NaturalOptions& options, double share) {
   if (share > 0.75) damping_ *= kDampingChange;
   if (!(share >= 0.25)) damping_ /= kDampingChange;
-  damping_ = std::clamp(damping_, natural.damping / kDampingRange, natural.damping * kDampingRange);
+  damping_ = std::clamp(damping_, options.damping / kDampingRange, options.damping * kDampingRange);
+}
+
+void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& options) {
+  const torch::NoGradGuard no_grad;
+  TORCH_CHECK(step.objective != nullptr, "NaturalGradient: a step without its objective");
+  const auto& natural = options.natural;
+  const bool adaptive = natural.damping_rule == DampingRule::levenberg_marquardt;
+  if (!adaptive || damping_ == 0) damping_ = natural.damping;
+  measure_curvature(*step.objective, natural, step.number);
+
+  const auto g = in_space(step.gradient);
+  velocity_.mul_(natural.momentum).add_(running_.curvature()->solve(g, damping_));
+  const double share = step.rate / options.learning_rate;
+  const double limit = natural.kl_clip * share * share;
+  const auto trial = try_step(step, limit);
+  if (!std::isfinite(trial.kl)) {
+    throw NonFiniteError(fmt::format(
+        "step {}: the natural gradient is not finite; try a higher optimizer.natural.damping",
+        step.number));
+  }
+  const double foretold = trial.kl - trial.nu * g.dot(velocity_).item<double>();
+  if (adaptive && step.number % kReviewEvery == 0 && foretold < 0) {
+    review_damping(natural, (trial.loss - step.objective->loss()) / foretold);
+  }
+
+  double nu = trial.nu;
+  if (limit > 0 && trial.kl > 0) nu = std::min(step.rate, nu * std::sqrt(limit / trial.kl));
+  move(step.values, nu - trial.nu);
+  step_kl_ = nu > 0 ? trial.kl * (nu / trial.nu) * (nu / trial.nu) : 0;
+  if (nu > 0) stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum().item<double>());
+  if (options.weight_decay > 0) step.values.mul_(1 - step.rate * options.weight_decay);
 }
 
 TensorMap NaturalGradient::velocities() const {
@@ -109,6 +133,7 @@ TensorMap NaturalGradient::velocities() const {
 TensorMap NaturalGradient::own_tensors() const {
   auto tensors = velocities();
   tensors["damping"] = torch::tensor(damping_, torch::kFloat64);
+  tensors["stiffness"] = torch::tensor(stiffness_, torch::kFloat64);
   tensors["rng.targets"] = targets_rng_.get_state();
   return tensors;
 }
@@ -129,6 +154,7 @@ void NaturalGradient::load(const TensorMap& tensors, const FlatParameters&) {
   running_.load(running);
   for (const auto& [name, tensor] : velocities()) torch::Tensor(tensor).copy_(rest.at(name));
   damping_ = rest.at("damping").item<double>();
+  stiffness_ = rest.at("stiffness").item<double>();
   targets_rng_.set_state(rest.at("rng.targets"));
 }
 

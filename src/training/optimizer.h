@@ -16,21 +16,24 @@ namespace halcyon {
 
 class StepObjective;
 
-/// What makes steps of gradients.  Values and gradients are vectors laid out as
-/// FlatParameters::values().
+/// Values and gradients are vectors laid out as FlatParameters::values().
+struct OptimizerStep {
+  torch::Tensor values;    ///< to be updated in place
+  torch::Tensor gradient;  ///< at them
+  double rate;             ///< learning rate
+  int64_t number;          ///< from 1
+  /// What the gradient is of, for an optimiser that observes.
+  const StepObjective* objective = nullptr;
+};
+
+/// What makes steps of gradients.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// Whether it looks at more of the objective than its gradient: observe() before an update and
-  /// review() after it.
+  /// Whether it looks at more of the objective than its gradient, which is not clipped then.
   virtual bool observes() const { return false; }
-  virtual void observe(const StepObjective&, const OptimizerOptions&, int64_t /*step*/) {}
-  virtual void review(const StepObjective&, const OptimizerOptions&, int64_t /*step*/) {}
-
-  /// One update of `values` in place; `step` counts from 1.
-  virtual void update(const torch::Tensor& values, const torch::Tensor& gradient,
-                      const OptimizerOptions& options, double rate, int64_t step) = 0;
+  virtual void update(const OptimizerStep& step, const OptimizerOptions& options) = 0;
 
   /// All that a resumed run needs of it, by name.
   virtual TensorMap tensors(const FlatParameters& parameters) const = 0;

@@ -15,11 +15,14 @@ void check_options(const NaturalOptions& o) {
                  "a number > 0", o.damping);
   require_option(o.factor_every > 0, "optimizer.natural.factor_every", "a whole number > 0",
                  o.factor_every);
-  require_option(o.inverse_every > 0, "optimizer.natural.inverse_every", "a whole number > 0",
-                 o.inverse_every);
+  require_option(o.inverse_every > 0 && o.inverse_every % o.factor_every == 0,
+                 "optimizer.natural.inverse_every",
+                 "a multiple of optimizer.natural.factor_every > 0", o.inverse_every);
   require_option(o.factor_decay >= 0 && o.factor_decay < 1, "optimizer.natural.factor_decay",
                  "a number in [0, 1)", o.factor_decay);
   require_option(o.kl_clip >= 0, "optimizer.natural.kl_clip", "a number >= 0", o.kl_clip);
+  require_option(o.momentum >= 0 && o.momentum < 1, "optimizer.natural.momentum",
+                 "a number in [0, 1)", o.momentum);
   require_option(o.images > 0, "optimizer.natural.images", "a whole number > 0", o.images);
 }
 

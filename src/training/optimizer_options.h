@@ -25,13 +25,14 @@ inline constexpr std::array<std::pair<DampingRule, const char*>, 2> enum_names(D
 
 /// Of kfac and ekfac.
 struct NaturalOptions {
-  double damping = 1e-3;
+  double damping = 0.01;
   DampingRule damping_rule = DampingRule::fixed;
-  int64_t factor_every = 10;
-  int64_t inverse_every = 100;
-  double factor_decay = 0.95;
-  double kl_clip = 1e-3;
-  int64_t images = 32;
+  int64_t factor_every = 5;
+  int64_t inverse_every = 50;
+  double factor_decay = 0.9;
+  double kl_clip = 0.03;
+  double momentum = 0.8;
+  int64_t images = 16;
   FisherTargets targets = FisherTargets::sampled;
 
   template <class Self, class Field>
@@ -43,12 +44,14 @@ struct NaturalOptions {
           "fixed, or levenberg_marquardt: by how much of the fall that it foretold a step brings");
     field(self.factor_every, "factor_every", "steps between measurements of the curvature, > 0");
     field(self.inverse_every, "inverse_every",
-          "steps between decompositions of its factors, > 0; more often to begin with");
+          "steps between decompositions of its factors, a multiple of factor_every; more often to "
+          "begin with");
     field(self.factor_decay, "factor_decay",
           "share of the earlier measurements that the mean keeps at each, in [0, 1)");
     field(self.kl_clip, "kl_clip",
-          "most that a step at the full learning rate changes what the network says, in nats a "
-          "pixel and channel; 0: no limit");
+          "most that a step changes what the network says, as measured, in nats a pixel and "
+          "channel; falls as the square of the learning rate's schedule; 0: no limit");
+    field(self.momentum, "momentum", "share of its velocity that a step keeps, in [0, 1)");
     field(self.images, "images", "images of a batch that the curvature is measured on, > 0");
     field(self.targets, "targets",
           "what its gradients are of: sampled targets, or every output in turn (small networks)");
@@ -79,7 +82,7 @@ struct OptimizerOptions {
     field(self.beta2, "beta2", "decay of its running square (adamw, muon), in [0, 1)");
     field(self.epsilon, "epsilon", "added to the root of the running square (adamw, muon), > 0");
     field(self.momentum, "momentum",
-          "share of its velocity that a step keeps (sgd, muon, kfac, ekfac), in [0, 1)");
+          "share of its velocity that a step keeps (sgd, muon), in [0, 1)");
     field(self.newton_schulz_steps, "newton_schulz_steps",
           "iterations that make an update orthogonal (muon), > 0");
     field(self.weight_decay, "weight_decay",

@@ -245,7 +245,7 @@ void update_parameters(FlatParameters& parameters, Optimizer& optimizer, std::ve
   }
   const auto gradient = flat_gradient(parameters);
   if (!optimizer.observes()) clip_gradient(gradient, norm, options.gradient_clip);
-  optimizer.update(parameters.values(), gradient, options, time.rate, time.step);
+  optimizer.update({parameters.values(), gradient, time.rate, time.step, time.objective}, options);
   for (auto& ema : averages) ema.update(parameters.values(), time.batch, time.images);
   parameters.refresh_copies();
 }

@@ -17,6 +17,8 @@ struct UpdateTime {
   int64_t batch;   ///< images of the step
   int64_t images;  ///< seen with it
   double rate;     ///< learning rate
+  /// What the gradient is of; null: nothing more is known of it.
+  const StepObjective* objective = nullptr;
 };
 
 /// Clips the gradient, of the norm given, and takes a step of the optimiser; the averages and the

@@ -55,6 +55,23 @@ Layout read_layout(const std::string& name, const torch::Tensor& tensor,
   return found;
 }
 
+/// What is propagated back, each [B, ...] as the predictions.
+std::vector<torch::Tensor> drawn_tangents(const TappedBatch& batch, FisherTargets targets,
+                                          at::Generator& rng) {
+  const auto& phi = batch.predictions();
+  if (targets == FisherTargets::sampled) return {torch::randn(phi.sizes(), rng, phi.options())};
+  std::vector<torch::Tensor> tangents;
+  const auto dim = phi.numel() / batch.size();
+  for (int64_t i = 0; i < dim; ++i) {
+    // Signs of their own keep the samples' gradients apart where they are summed.
+    const auto sign = 2 * torch::randint(2, {batch.size()}, rng, phi.options()) - 1;
+    auto u = torch::zeros_like(phi);
+    u.view({batch.size(), dim}).select(1, i).copy_(sign);
+    tangents.push_back(u);
+  }
+  return tangents;
+}
+
 }  // namespace
 
 RunningCurvature::RunningCurvature(CurvatureKind kind, ParameterSpace space)
@@ -64,7 +81,7 @@ RunningCurvature::RunningCurvature(CurvatureKind kind, ParameterSpace space)
 }
 
 void RunningCurvature::add(const TappedBatch& batch, FisherTargets targets, double kept,
-                           at::Generator& rng) {
+                           bool renewed, at::Generator& rng) {
   const torch::NoGradGuard no_grad;
   if (blocks_.empty()) {
     blocks_ = curvature_blocks(batch, space_);
@@ -72,46 +89,37 @@ void RunningCurvature::add(const TappedBatch& batch, FisherTargets targets, doub
     moments_ = EigenMoments(blocks_.size());
   }
   TORCH_CHECK(batch.layers().size() == layers_, "RunningCurvature: the network has changed");
-  factors_.add_inputs(batch, kept);
-  const auto& phi = batch.predictions();
-  const auto samples = static_cast<double>(batch.size());
-  if (targets == FisherTargets::sampled) {
-    const auto u = torch::randn(phi.sizes(), rng, phi.options());
-    add_gradients(batch, batch.backward(u), samples, kept);
-  } else {
-    const auto dim = phi.numel() / batch.size();
-    for (int64_t i = 0; i < dim; ++i) {
-      // Signs of their own keep the samples' gradients apart where they are summed.
-      const auto sign = 2 * torch::randint(2, {batch.size()}, rng, phi.options()) - 1;
-      auto u = torch::zeros_like(phi);
-      u.view({batch.size(), dim}).select(1, i).copy_(sign);
-      add_gradients(batch, batch.backward(u), samples / static_cast<double>(dim),
-                    i == 0 ? kept : 1);
+  const auto tangents = drawn_tangents(batch, targets, rng);
+  const double samples = static_cast<double>(batch.size()) / static_cast<double>(tangents.size());
+  const auto each = [&](const auto& add) {
+    for (size_t i = 0; i < tangents.size(); ++i) {
+      add(batch.backward(tangents[i]), i == 0 ? kept : 1);
     }
+  };
+  factors_.add_inputs(batch, kept);
+  each([&](const TappedBatch::Backward& backward, double share) {
+    factors_.add_gradients(batch, backward, samples, share);
+    moments_.add_others(batch, backward, samples, share);
+  });
+  if (renewed || !curvature_) decompose();
+  if (kind_ == CurvatureKind::ekfac) {
+    each([&](const TappedBatch::Backward& backward, double share) {
+      moments_.add_layers(batch, backward, blocks_, samples, share);
+    });
   }
-  if (curvature_) refresh();
-}
-
-void RunningCurvature::add_gradients(const TappedBatch& batch,
-                                     const TappedBatch::Backward& backward, double samples,
-                                     double kept) {
-  factors_.add_gradients(batch, backward, samples, kept);
-  moments_.add_others(batch, backward, samples, kept);
-  if (curvature_ && kind_ == CurvatureKind::ekfac) {
-    moments_.add_layers(batch, backward, blocks_, samples, kept);
-  }
+  refresh();
 }
 
 void RunningCurvature::decompose() {
-  const torch::NoGradGuard no_grad;
+  const auto before = blocks_;
   factors_.decompose(blocks_);
-  if (kind_ == CurvatureKind::ekfac) {
-    for (size_t i = 0; i < layers_; ++i) {
-      const double weight = factors_.gradients()[i].weight;
-      moments_.moments()[i] = {blocks_[i].eigenvalues * weight, weight};
-    }
+  if (kind_ == CurvatureKind::kfac || !curvature_) return;
+  for (size_t i = 0; i < layers_; ++i) {
+    const auto left = blocks_[i].left.t().matmul(before[i].left).square();
+    const auto right = before[i].right.t().matmul(blocks_[i].right).square();
+    auto& sum = moments_.moments()[i].sum;
+    sum = left.matmul(sum).matmul(right);
   }
-  refresh();
 }
 
 void RunningCurvature::refresh() {

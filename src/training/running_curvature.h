@@ -15,17 +15,19 @@ namespace halcyon {
 
 /// The curvature of a network that goes on changing, K-FAC's or EKFAC's: factors and eigenvalues
 /// are exponential means over batches, and the factors' eigenvectors, which are dear, those of the
-/// last decompose().  EKFAC's eigenvalues begin at K-FAC's with each.
+/// last batch that was said to renew them.  EKFAC's eigenvalues are carried over to new
+/// eigenvectors: U diag(lambda) U^T becomes the diagonal of U'^T U diag(lambda) U^T U'.
 class RunningCurvature {
  public:
   RunningCurvature(CurvatureKind kind, ParameterSpace space);
 
   /// One more batch; the means keep so much of what was there.  With `every` target the factors of
-  /// the layers are those of all outputs in turn, and no estimate.
-  void add(const TappedBatch& batch, FisherTargets targets, double kept, at::Generator& rng);
-  void decompose();
+  /// the layers are those of all outputs in turn, and no estimate.  `renewed`: with the
+  /// eigenvectors of the factors as they are then, as at the first batch.
+  void add(const TappedBatch& batch, FisherTargets targets, double kept, bool renewed,
+           at::Generator& rng);
 
-  /// Since the first decompose().
+  /// Since the first batch.
   const std::optional<Curvature>& curvature() const { return curvature_; }
 
   /// All of it by name; empty before the first batch.
@@ -35,8 +37,7 @@ class RunningCurvature {
   void load(const TensorMap& tensors);
 
  private:
-  void add_gradients(const TappedBatch& batch, const TappedBatch::Backward& backward,
-                     double samples, double kept);
+  void decompose();
   void lay_out(const TensorMap& tensors);
   void refresh();
 
@@ -44,7 +45,6 @@ class RunningCurvature {
   ParameterSpace space_;
   std::vector<CurvatureBlock> blocks_;  // the layers', then one for each other tensor
   size_t layers_ = 0;
-  bool decomposed_ = false;
   KroneckerFactors factors_;
   EigenMoments moments_;
   std::optional<Curvature> curvature_;

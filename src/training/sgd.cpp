@@ -6,12 +6,11 @@ namespace halcyon {
 
 Sgd::Sgd(const torch::Tensor& values) : velocity_(torch::zeros_like(values)) {}
 
-void Sgd::update(const torch::Tensor& values, const torch::Tensor& gradient,
-                 const OptimizerOptions& options, double rate, int64_t) {
+void Sgd::update(const OptimizerStep& step, const OptimizerOptions& options) {
   const torch::NoGradGuard no_grad;
-  velocity_.mul_(options.momentum).add_(gradient);
-  if (options.weight_decay > 0) values.mul_(1 - rate * options.weight_decay);
-  values.add_(velocity_, -rate);
+  velocity_.mul_(options.momentum).add_(step.gradient);
+  if (options.weight_decay > 0) step.values.mul_(1 - step.rate * options.weight_decay);
+  step.values.add_(velocity_, -step.rate);
 }
 
 TensorMap Sgd::tensors(const FlatParameters& parameters) const {

@@ -13,8 +13,7 @@ class Sgd final : public Optimizer {
  public:
   explicit Sgd(const torch::Tensor& values);
 
-  void update(const torch::Tensor& values, const torch::Tensor& gradient,
-              const OptimizerOptions& options, double rate, int64_t step) override;
+  void update(const OptimizerStep& step, const OptimizerOptions& options) override;
   TensorMap tensors(const FlatParameters& parameters) const override;
 
  private:

@@ -15,18 +15,24 @@ torch::Tensor noisy(const torch::Tensor& x0, const torch::Tensor& sigma,
 }  // namespace
 
 StepObjective::StepObjective(const Parts& parts, const DrawnBatch& batch, const DenoisingLoss& loss,
-                             torch::Tensor dropout)
-    : parts_(parts), batch_(batch), loss_(loss), dropout_(std::move(dropout)) {}
+                             torch::Tensor dropout, double nats)
+    : parts_(parts), batch_(batch), loss_(loss), dropout_(std::move(dropout)), nats_(nats) {}
 
-double StepObjective::loss() const { return loss_.weighted.mean().item<double>(); }
+double StepObjective::penalty(double nats) const {
+  return parts_.remembered == nullptr ? 0 : parts_.remembered->scale() * nats;
+}
 
-double StepObjective::evaluate() const {
+double StepObjective::loss() const { return loss_.weighted.mean().item<double>() + penalty(nats_); }
+
+StepObjective::Now StepObjective::evaluate() const {
   const torch::NoGradGuard no_grad;
+  parts_.parameters.refresh_copies();
   const auto present = parts_.dropout.get_state();
   parts_.dropout.set_state(dropout_);
   const auto count = batch_.x0.size(0);
   const int64_t part = count / parts_.accumulate;
-  auto sum = torch::zeros({}, batch_.x0.options());
+  auto loss = torch::zeros({}, batch_.x0.options());
+  auto kl = torch::zeros_like(loss);
   for (int64_t begin = 0; begin < count; begin += part) {
     const auto slice = [&](const torch::Tensor& t) {
       return t.defined() ? t.narrow(0, begin, part) : t;
@@ -35,11 +41,17 @@ double StepObjective::evaluate() const {
     const auto sigma = slice(batch_.sigma);
     PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, slice(batch_.label));
     const auto denoised = denoiser.denoise(noisy(x0, sigma, slice(loss_.noise)), sigma);
-    const auto error = (denoised - x0).square().flatten(1).mean(1);
-    sum += (parts_.objective.weighted(error, sigma) * slice(batch_.weight)).sum();
+    const auto weighted = [&](const torch::Tensor& difference) {
+      const auto error = difference.square().flatten(1).mean(1);
+      return (parts_.objective.weighted(error, sigma) * slice(batch_.weight)).sum();
+    };
+    loss += weighted(denoised - x0);
+    kl += weighted(denoised - slice(loss_.denoised));
   }
   parts_.dropout.set_state(present);
-  return sum.item<double>() / static_cast<double>(count);
+  const auto images = static_cast<double>(count);
+  const double nats = parts_.remembered ? parts_.remembered->nats(parts_.parameters) : 0;
+  return {loss.item<double>() / images + penalty(nats), kl.item<double>() / images};
 }
 
 void StepObjective::regress(int64_t count, const See& see) const {

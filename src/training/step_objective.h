@@ -8,6 +8,8 @@
 #include "core/preconditioning.h"
 #include "curvature/regression.h"
 #include "training/drawn_batch.h"
+#include "training/flat_parameters.h"
+#include "training/weight_consolidation.h"
 
 namespace halcyon {
 
@@ -18,20 +20,27 @@ class StepObjective {
   /// What the step works with.
   struct Parts {
     ScoreNetwork& network;
+    FlatParameters& parameters;  ///< the network's
     const Preconditioning& preconditioning;
     const DenoisingScoreMatching& objective;
     at::Generator& dropout;
-    int64_t accumulate;  ///< parts that the batch is worked in
+    int64_t accumulate;                     ///< parts that the batch is worked in
+    const WeightConsolidation* remembered;  ///< its penalty is part of the loss; null: none
   };
 
-  /// `loss` of the drawn batch; `dropout`: the state of that generator before it.
+  /// `loss` of the drawn batch; `dropout`: the state of that generator before it; `nats` from the
+  /// model remembered.
   StepObjective(const Parts& parts, const DrawnBatch& batch, const DenoisingLoss& loss,
-                torch::Tensor dropout);
+                torch::Tensor dropout, double nats);
 
-  /// By the weights that the gradient was of.
+  /// By the values that the gradient is of.
   double loss() const;
-  /// By the weights as they are now, with the same noise and the same dropout masks.
-  double evaluate() const;
+  struct Now {
+    double loss;
+    double kl;  ///< of the likelihood from what it was, in nats of one pixel and channel
+  };
+  /// By the parameters' values as they are now, with the same noise and the same dropout masks.
+  Now evaluate() const;
 
   using See = std::function<void(Denoiser&, const RegressionBatch&)>;
   /// Shows `count` of the images, or all if they are fewer, spread over the noise levels, as a
@@ -41,10 +50,13 @@ class StepObjective {
   void regress(int64_t count, const See& see) const;
 
  private:
+  double penalty(double nats) const;
+
   Parts parts_;
   const DrawnBatch& batch_;
   const DenoisingLoss& loss_;
   torch::Tensor dropout_;
+  double nats_;
 };
 
 }  // namespace halcyon

@@ -25,7 +25,7 @@ TEST_CASE("AdamW takes the steps of LibTorch's AdamW", "[training][oracle]") {
     const auto gradient = torch::randn({50}, rng, torch::kFloat64);
     theirs.mutable_grad() = gradient;
     reference.step();
-    adam.update(ours, gradient, options, 0.05, step);
+    adam.update({ours, gradient, 0.05, step}, options);
   }
   REQUIRE(torch::allclose(ours, theirs.detach(), /*rtol=*/1e-12, /*atol=*/1e-12));
 }
@@ -145,7 +145,7 @@ TEST_CASE("the update in one pass is clipping, AdamW and the averages one by one
       update_parameters(one.parameters, one.optimizer, one.averages, options, norm,
                         {step, 10, 10 * step, 0.01});
       clip_gradient(gradient, norm, options.gradient_clip);
-      other.optimizer.update(other.parameters.values(), gradient, options, 0.01, step);
+      other.optimizer.update({other.parameters.values(), gradient, 0.01, step}, options);
       for (auto& ema : other.averages) ema.update(other.parameters.values(), 10, 10 * step);
 
       const auto close = [](const torch::Tensor& a, const torch::Tensor& b) {

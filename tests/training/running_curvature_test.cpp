@@ -46,11 +46,12 @@ TEST_CASE("a curvature that keeps nothing is the fit of the last batch",
   const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
   RunningCurvature running(kind, subject.space);
   auto rng = make_generator(5, "targets");
-  running.add(subject.tapped(0), FisherTargets::sampled, 0, rng);
+  running.add(subject.tapped(0), FisherTargets::sampled, 0, false, rng);
   auto twin = rng.clone();
-  running.add(subject.tapped(1), FisherTargets::sampled, 0, rng);
-  running.decompose();
-  if (kind == CurvatureKind::ekfac) running.add(subject.tapped(1), FisherTargets::sampled, 0, rng);
+  running.add(subject.tapped(1), FisherTargets::sampled, 0, true, rng);
+  if (kind == CurvatureKind::ekfac) {
+    running.add(subject.tapped(1), FisherTargets::sampled, 0, false, rng);
+  }
   const auto fitted = fit_curvature(
       subject.denoiser, subject.space, {.kind = kind}, [&](int64_t) { return subject.batch(1); }, 1,
       twin);
@@ -66,12 +67,43 @@ TEST_CASE("a curvature that keeps nothing is the fit of the last batch",
   }
 }
 
+TEST_CASE("what was measured along old eigenvectors is carried over to new ones",
+          "[training][curvature][oracle]") {
+  Subject subject;
+  RunningCurvature running(CurvatureKind::ekfac, subject.space);
+  auto rng = make_generator(5, "targets");
+  running.add(subject.tapped(0), FisherTargets::sampled, 0, true, rng);
+  const auto before = running.curvature()->blocks();
+  auto twin = rng.clone();
+  constexpr double kKept = 0.7;
+  running.add(subject.tapped(1), FisherTargets::sampled, kKept, true, rng);
+  const auto after = running.curvature()->blocks();
+  // The last batch alone, along the new ones.
+  running.add(subject.tapped(1), FisherTargets::sampled, 0, false, twin);
+  const auto& last = running.curvature()->blocks();
+  int seen = 0;
+  for (size_t i = 0; i < after.size(); ++i) {
+    const bool small = after[i].left.defined() && after[i].eigenvalues.numel() <= 300;
+    if (!small) continue;
+    ++seen;
+    INFO(after[i].name);
+    CHECK(relative_error(before[i].left, after[i].left) > 1e-3);
+    const auto old_basis = torch::kron(before[i].left, before[i].right);
+    const auto basis = torch::kron(after[i].left, after[i].right);
+    const auto old_form =
+        old_basis.matmul(torch::diag(before[i].eigenvalues.flatten())).matmul(old_basis.t());
+    const auto carried = basis.t().matmul(old_form).matmul(basis).diagonal();
+    const auto want = (kKept * carried + last[i].eigenvalues.flatten()) / (kKept + 1);
+    CHECK(relative_error(after[i].eigenvalues.flatten(), want) < 1e-10);
+  }
+  CHECK(seen > 3);
+}
+
 TEST_CASE("the quadratic form of a curvature is that of its product", "[training][curvature]") {
   Subject subject;
   auto rng = make_generator(5, "targets");
   RunningCurvature running(CurvatureKind::kfac, subject.space);
-  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, rng);
-  running.decompose();
+  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, false, rng);
   const auto v = torch::randn({subject.space.dim()}, rng, torch::kFloat64);
   CHECK_THAT(running.curvature()->quadratic(v),
              WithinRel(v.dot(running.curvature()->matvec(v)).item<double>(), 1e-12));
@@ -83,9 +115,8 @@ TEST_CASE("a curvature that does not fit is refused by name and changes nothing"
   const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
   auto rng = make_generator(5, "targets");
   RunningCurvature running(kind, subject.space);
-  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, rng);
-  running.decompose();
-  running.add(subject.tapped(1), FisherTargets::sampled, 0.9, rng);
+  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, false, rng);
+  running.add(subject.tapped(1), FisherTargets::sampled, 0.9, false, rng);
   const auto good = copy_of(running.tensors());
   const auto same = [&](const TensorMap& tensors) {
     return tensors.size() == good.size() &&

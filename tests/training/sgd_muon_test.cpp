@@ -20,7 +20,7 @@ TEST_CASE("descent with momentum in a parabola is a sum of two powers",
   options.momentum = m;
   const auto x = torch::full({1}, start, torch::kFloat64);
   Sgd sgd(x);
-  for (int64_t step = 1; step <= 25; ++step) sgd.update(x, a * x, options, rate, step);
+  for (int64_t step = 1; step <= 25; ++step) sgd.update({x, a * x, rate, step}, options);
 
   const std::complex<double> half = (1 + m - rate * a) / 2;
   const auto spread = std::sqrt(half * half - m);
@@ -60,8 +60,8 @@ TEST_CASE("Muon moves matrices of layers by orthogonal steps and the rest as Ada
     auto rng = make_generator(7, "gradient", step);
     const auto gradient = torch::randn(start.sizes(), rng, torch::kFloat64);
     const auto before = parameters.values().clone();
-    muon.update(parameters.values(), gradient, options, 0.01, step);
-    adamw.update(twin, gradient, options, 0.01, step);
+    muon.update({parameters.values(), gradient, 0.01, step}, options);
+    adamw.update({twin, gradient, 0.01, step}, options);
     const auto moved = parameters.views((before - parameters.values()) / 0.01);
     for (const auto& [name, step_of] : moved) {
       INFO(name);

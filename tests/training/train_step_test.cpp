@@ -155,7 +155,7 @@ TEST_CASE("a run with any optimiser goes on bit for bit", "[training][optimizer]
   run.loss.adaptive.adaptive_bins = 3;
   run.optimizer.weight_decay = 0.01;
   run.optimizer.natural.factor_every = 3;  // the halves meet between both
-  run.optimizer.natural.inverse_every = 7;
+  run.optimizer.natural.inverse_every = 6;
   run.optimizer.natural.images = 8;
   run.optimizer.natural.damping_rule =
       GENERATE(DampingRule::fixed, DampingRule::levenberg_marquardt);
