@@ -111,6 +111,7 @@ def picture(chosen, out, low, high):
 
     script = (f"set terminal pngcairo size 1300,520\nset output '{out}'\nset logscale y\n"
               f"set yrange [{low}:{high}]\nset grid\nset key top right\n"
+              "set ytics (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.5, 2, 3)\n"
               "set ylabel 'training loss, mean of 5 log intervals'\n"
               "set multiplot layout 1,2\n" + panel(0, "step (dashed: the second seed)") +
               panel(1, "seconds") + "unset multiplot\n")

@@ -104,26 +104,16 @@ class Fit {
   }
 
   void for_each_gradient(const Visit& visit) {
+    const bool apart = options_.targets == FisherTargets::every;
     for (int64_t i = 0; i < batches_; ++i) {
       const auto batch = batch_(i);
-      if (options_.targets == FisherTargets::sampled) {
-        const TappedBatch tapped(denoiser_, space_, batch);
-        const auto& phi = tapped.predictions();
-        const auto backward = tapped.backward(torch::randn(phi.sizes(), rng_, phi.options()));
-        visit(tapped, backward, static_cast<double>(batch.size()));
-        continue;
+      const int64_t size = apart ? 1 : batch.size();
+      for (int64_t n = 0; n < batch.size(); n += size) {
+        const TappedBatch tapped(denoiser_, space_, part(batch, n, size));
+        for_each_backward(
+            tapped, options_.targets, rng_,
+            [&](const Backward& backward, double samples) { visit(tapped, backward, samples); });
       }
-      for (int64_t n = 0; n < batch.size(); ++n) visit_every_target(part(batch, n, 1), visit);
-    }
-  }
-
-  void visit_every_target(const RegressionBatch& sample, const Visit& visit) {
-    const TappedBatch tapped(denoiser_, space_, sample);
-    const auto dim = tapped.predictions().numel();
-    for (int64_t i = 0; i < dim; ++i) {
-      auto u = torch::zeros_like(tapped.predictions());
-      u.view({-1})[i] = 1;
-      visit(tapped, tapped.backward(u), 1 / static_cast<double>(dim));
     }
   }
 

@@ -8,6 +8,7 @@
 
 #include "core/denoiser.h"
 #include "curvature/curvature.h"
+#include "curvature/fisher_targets.h"
 #include "curvature/kronecker_factors.h"
 #include "curvature/regression.h"
 
@@ -20,14 +21,6 @@ inline constexpr std::array<std::pair<CurvatureKind, const char*>, 4> enum_names
            {CurvatureKind::kfac, "kfac"},
            {CurvatureKind::ekfac, "ekfac"},
            {CurvatureKind::exact, "exact"}}};
-}
-
-/// Which targets the gradients are of: drawn from the model, or one after the other all that
-/// there are to draw from, an output each (d backward passes a sample: for small networks).
-enum class FisherTargets { sampled, every };
-
-inline constexpr std::array<std::pair<FisherTargets, const char*>, 2> enum_names(FisherTargets) {
-  return {{{FisherTargets::sampled, "sampled"}, {FisherTargets::every, "every"}}};
 }
 
 struct CurvatureOptions {

@@ -116,7 +116,7 @@ void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& 
   if (limit > 0 && trial.kl > 0) nu = std::min(step.rate, nu * std::sqrt(limit / trial.kl));
   move(step.values, nu - trial.nu);
   step_kl_ = nu > 0 ? trial.kl * (nu / trial.nu) * (nu / trial.nu) : 0;
-  if (nu > 0) stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum().item<double>());
+  if (step_kl_ > 0) stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum().item<double>());
   if (options.weight_decay > 0) step.values.mul_(1 - step.rate * options.weight_decay);
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "curvature/curvature_fit.h"
+#include "curvature/fisher_targets.h"
 
 namespace halcyon {
 

@@ -11,6 +11,8 @@
 namespace halcyon {
 namespace {
 
+using Backward = TappedBatch::Backward;
+
 constexpr const char* kPrefix = "curvature.";
 constexpr std::string_view kLayout = ".layout";
 
@@ -55,23 +57,6 @@ Layout read_layout(const std::string& name, const torch::Tensor& tensor,
   return found;
 }
 
-/// What is propagated back, each [B, ...] as the predictions.
-std::vector<torch::Tensor> drawn_tangents(const TappedBatch& batch, FisherTargets targets,
-                                          at::Generator& rng) {
-  const auto& phi = batch.predictions();
-  if (targets == FisherTargets::sampled) return {torch::randn(phi.sizes(), rng, phi.options())};
-  std::vector<torch::Tensor> tangents;
-  const auto dim = phi.numel() / batch.size();
-  for (int64_t i = 0; i < dim; ++i) {
-    // Signs of their own keep the samples' gradients apart where they are summed.
-    const auto sign = 2 * torch::randint(2, {batch.size()}, rng, phi.options()) - 1;
-    auto u = torch::zeros_like(phi);
-    u.view({batch.size(), dim}).select(1, i).copy_(sign);
-    tangents.push_back(u);
-  }
-  return tangents;
-}
-
 }  // namespace
 
 RunningCurvature::RunningCurvature(CurvatureKind kind, ParameterSpace space)
@@ -89,21 +74,22 @@ void RunningCurvature::add(const TappedBatch& batch, FisherTargets targets, doub
     moments_ = EigenMoments(blocks_.size());
   }
   TORCH_CHECK(batch.layers().size() == layers_, "RunningCurvature: the network has changed");
-  const auto tangents = drawn_tangents(batch, targets, rng);
-  const double samples = static_cast<double>(batch.size()) / static_cast<double>(tangents.size());
+  // Calls add(backward, samples, share kept) for each target.
   const auto each = [&](const auto& add) {
-    for (size_t i = 0; i < tangents.size(); ++i) {
-      add(batch.backward(tangents[i]), i == 0 ? kept : 1);
-    }
+    double share = kept;
+    for_each_backward(batch, targets, rng, [&](const Backward& backward, double samples) {
+      add(backward, samples, share);
+      share = 1;
+    });
   };
   factors_.add_inputs(batch, kept);
-  each([&](const TappedBatch::Backward& backward, double share) {
+  each([&](const Backward& backward, double samples, double share) {
     factors_.add_gradients(batch, backward, samples, share);
     moments_.add_others(batch, backward, samples, share);
   });
   if (renewed || !curvature_) decompose();
   if (kind_ == CurvatureKind::ekfac) {
-    each([&](const TappedBatch::Backward& backward, double share) {
+    each([&](const Backward& backward, double samples, double share) {
       moments_.add_layers(batch, backward, blocks_, samples, share);
     });
   }

@@ -18,20 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string succeeds(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
-void refuses(const std::string& arguments, const std::string& key, const std::string& what) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  REQUIRE_THAT(outcome.output, Contains(key) && Contains(what));
-}
-
 void train(const std::string& dir, const std::string& more = "") {
   succeeds(
       "train --run.threads 1 --data.path toy:mixture --data.limit 300 --model.name mlp "
@@ -105,13 +91,13 @@ TEST_CASE("merges of what does not fit are refused by name", "[cli][error]") {
   const auto with = [&](const std::string& rest) {
     return "merge " + dir / "a" + " " + rest + " --out " + dir / "m.safetensors";
   };
-  refuses(with(dir / "wide" + " --weights uniform"), "wide", "want Float [32], got Float [48]");
-  refuses(with(dir / "other" + " --weights uniform"), "preconditioning.sigma_data", "0.3");
-  refuses(with(dir / "a"), "--curvature", "2 files");
-  refuses(with(dir / "a" + " --weights uniform --shares 1"), "--shares", "2 numbers");
-  refuses(with(dir / "a" + " --weights uniform --shares 1,-1"), "--shares", "> 0");
-  refuses(with("toy:mixture --weights uniform"), "toy:mixture", "a trained network");
-  refuses("merge " + dir / "a" + " --out x", "command line", "two checkpoints");
+  refuses(with(dir / "wide" + " --weights uniform"), {"wide", "want Float [32], got Float [48]"});
+  refuses(with(dir / "other" + " --weights uniform"), {"preconditioning.sigma_data", "0.3"});
+  refuses(with(dir / "a"), {"--curvature", "2 files"});
+  refuses(with(dir / "a" + " --weights uniform --shares 1"), {"--shares", "2 numbers"});
+  refuses(with(dir / "a" + " --weights uniform --shares 1,-1"), {"--shares", "> 0"});
+  refuses(with("toy:mixture --weights uniform"), {"toy:mixture", "a trained network"});
+  refuses("merge " + dir / "a" + " --out x", {"command line", "two checkpoints"});
   CHECK_FALSE(fs::exists(dir / "m.safetensors"));
 }
 
@@ -144,11 +130,11 @@ TEST_CASE("pruning zeroes the share asked for, and by its own count at the least
   CHECK(fs::exists(dir / "measured/ema.safetensors"));
 
   const auto asked = "prune --out " + dir / "none.safetensors" + " --checkpoint ";
-  refuses(asked + run, "--curvature", "file of `halcyon fisher");
-  refuses(asked + run + " --share 1 --curvature " + file, "--share", "(0, 1)");
-  refuses(asked + "toy:mixture --curvature " + file, "toy:mixture", "a trained network");
+  refuses(asked + run, {"--curvature", "file of `halcyon fisher"});
+  refuses(asked + run + " --share 1 --curvature " + file, {"--share", "(0, 1)"});
+  refuses(asked + "toy:mixture --curvature " + file, {"toy:mixture", "a trained network"});
   refuses(asked + run + " --curvature " + run + "/checkpoints/step-00000060/ema.safetensors",
-          "ema.safetensors", "want a file of curvature");
+          {"ema.safetensors", "want a file of curvature"});
   CHECK_FALSE(fs::exists(dir / "none.safetensors"));
 }
 
@@ -188,7 +174,7 @@ TEST_CASE("uncertainty is of the samples that `sample` draws, and goes as the pr
   const auto last = succeeds(ask + " --layers last --images 50 --out " + dir / "last");
   CHECK(number_after(last, "step 60): ") == 50);
   CHECK(number_after(last, " determine ") < number_after(text, " determine "));
-  refuses(ask + " --draws 2", "--draws", ">= 3");
+  refuses(ask + " --draws 2", {"--draws", ">= 3"});
 }
 
 TEST_CASE("a training image owes most to itself", "[cli]") {
@@ -221,6 +207,6 @@ TEST_CASE("a training image owes most to itself", "[cli]") {
 
   succeeds(ask + " --count 2 --images 20 --sampler.steps 3 --out " + dir / "drawn");
   CHECK(read_csv(dir / "drawn/influence.csv").rows.size() == 40);
-  refuses(ask + " --ridge 0", "--ridge", "> 0");
-  refuses(ask + " --input " + dir / "none", "none", "");
+  refuses(ask + " --ridge 0", {"--ridge", "> 0"});
+  refuses(ask + " --input " + dir / "none", {"none", ""});
 }

@@ -13,23 +13,6 @@
 using namespace halcyon;
 using namespace halcyon::testing;
 
-namespace {
-
-void succeeds(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-}
-
-void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
-}
-
-}  // namespace
-
 TEST_CASE("the codes of Gaussian images are those of closed form, and lead back", "[cli][oracle]") {
   const TemporaryDirectory dir;
   succeeds(

@@ -11,17 +11,6 @@ const char* const kTinyRun =
     "--model.mlp.depth 1 --training.batch 16 --run.sample_every 0 --run.fisher_every 0 "
     "--run.threads 1 ";
 
-/// The program stops with exit code 2 and one line that has every one of `parts`.
-void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
-  for (const char* crash : {"terminate", "backtrace", "frame #", "Exception raised"}) {
-    REQUIRE(outcome.output.find(crash) == std::string::npos);
-  }
-}
-
 }  // namespace
 
 TEST_CASE("misspelt keys and bad values are refused by name with the nearest", "[cli][error]") {

@@ -19,12 +19,6 @@ const char* const kTinyRun =
     "--run.sample_every 20 --run.sample_count 4 --run.fisher_every 20 --fisher.levels 3 "
     "--fisher.images 16 --run.threads 1 --run.dir ";
 
-void succeeds(const std::string& arguments, const std::string& before = "") {
-  const auto outcome = run_program(arguments, before);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-}
-
 using Row = std::map<std::string, std::string>;
 
 std::vector<std::string> cells_of(const std::string& line) {

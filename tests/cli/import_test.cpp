@@ -65,26 +65,12 @@ void write_pipeline(const std::string& folder, const std::string& name, size_t s
   spill(stem + ".safetensors.index.json", index.dump());
 }
 
-std::string run(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
-std::string refused(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  return outcome.output;
-}
-
 halcyon::TensorMap denoised(const std::string& checkpoint, const halcyon::TensorMap& input,
                             const std::string& more = "") {
   const TemporaryDirectory dir;
   write_safetensors(dir / "in.safetensors", input, {});
-  run("denoise --run.threads 1 --checkpoint " + checkpoint + " --input " + dir / "in.safetensors" +
-      " --out " + dir / "out.safetensors" + " " + more);
+  succeeds("denoise --run.threads 1 --checkpoint " + checkpoint + " --input " +
+           dir / "in.safetensors" + " --out " + dir / "out.safetensors" + " " + more);
   return read_safetensors(dir / "out.safetensors").tensors;
 }
 
@@ -147,7 +133,7 @@ TEST_CASE("an imported pipeline answers as it does in diffusers", "[cli][golden]
   const auto golden = golden_file(name);
   write_pipeline(dir / "pipeline", name, shards);
   const auto said =
-      run("import --from diffusers " + dir / "pipeline" + " --out " + dir / "m.safetensors");
+      succeeds("import --from diffusers " + dir / "pipeline" + " --out " + dir / "m.safetensors");
   REQUIRE_THAT(said, Contains("--sampler.name ddim --sampler.steps 50 --sampler.grid leading"));
 
   const auto at_time = denoised(dir / "m.safetensors", questions(golden), "--batch 1");
@@ -172,11 +158,12 @@ TEST_CASE("an imported pipeline answers as it does in diffusers", "[cli][golden]
 TEST_CASE("an imported checkpoint is one of ours: inspected and sampled", "[cli][golden]") {
   const TemporaryDirectory dir;
   write_pipeline(dir / "pipeline", "diffusers_unet");
-  run("import --from diffusers " + dir / "pipeline" + " --out " + dir / "model");
-  REQUIRE_THAT(run("inspect " + dir / "model"),
+  succeeds("import --from diffusers " + dir / "pipeline" + " --out " + dir / "model");
+  REQUIRE_THAT(succeeds("inspect " + dir / "model"),
                Contains("halcyon.origin = diffusers UNet2DModel, DDIMScheduler") &&
                    Contains("halcyon.sampler = --sampler.name ddim"));
-  run("sample --run.threads 1 --count 2 --batch 2 --sampler.name ddim --sampler.steps 4 "
+  succeeds(
+      "sample --run.threads 1 --count 2 --batch 2 --sampler.name ddim --sampler.steps 4 "
       "--sampler.grid leading --checkpoint " +
       dir / "model" + " --out " + dir / "samples.safetensors");
   const auto images = read_safetensors(dir / "samples.safetensors").tensors.at("samples");
@@ -189,9 +176,9 @@ TEST_CASE("export writes the pipeline that was imported", "[cli][golden][roundtr
   const std::string name = GENERATE("diffusers_unet", "diffusers_class");
   const auto golden = golden_file(name);
   write_pipeline(dir / "in", name);
-  run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
-  run("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
-  run("import --from diffusers " + dir / "out" + " --out " + dir / "b.safetensors");
+  succeeds("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  succeeds("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
+  succeeds("import --from diffusers " + dir / "out" + " --out " + dir / "b.safetensors");
 
   const auto written = read_safetensors(dir / "out/unet/diffusion_pytorch_model.safetensors");
   REQUIRE(written.metadata.at("format") == "pt");
@@ -224,8 +211,8 @@ TEST_CASE("Python reads an exported pipeline", "[cli]") {
   }
   const TemporaryDirectory dir;
   write_pipeline(dir / "in", "diffusers_unet");
-  run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
-  run("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
+  succeeds("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  succeeds("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
   const auto file = dir / "out/unet/diffusion_pytorch_model.safetensors";
   const auto program = "python3 -c \"from safetensors.numpy import load_file as f; t = f('" + file +
                        "'); assert sum(v.size for v in t.values()) == 177427\"";
@@ -235,7 +222,7 @@ TEST_CASE("Python reads an exported pipeline", "[cli]") {
 TEST_CASE("any network comes in by a map of names", "[cli][golden]") {
   const TemporaryDirectory dir;
   write_pipeline(dir / "pipeline", "diffusers_unet");
-  run("import --from diffusers " + dir / "pipeline" + " --out " + dir / "a.safetensors");
+  succeeds("import --from diffusers " + dir / "pipeline" + " --out " + dir / "a.safetensors");
   std::string map = "# theirs, ours\n";
   for (const auto& [ours, tensor] : read_safetensors(dir / "a.safetensors").tensors) {
     map += diffusers_names(ours).front() + "," + ours + "\n";
@@ -250,7 +237,7 @@ TEST_CASE("any network comes in by a map of names", "[cli][golden]") {
                       " --out " + dir / "b.safetensors";
   REQUIRE_THAT(refused(import), Contains("missing (1") && Contains("left over (1") &&
                                     Contains("conv_norm_out.weight"));
-  run(import + " --map " + dir / "map.csv");
+  succeeds(import + " --map " + dir / "map.csv");
   const auto golden = golden_file("diffusers_unet");
   REQUIRE(torch::equal(denoised(dir / "a.safetensors", questions(golden)).at("raw"),
                        denoised(dir / "b.safetensors", questions(golden)).at("raw")));
@@ -289,7 +276,7 @@ TEST_CASE("NCSN++ comes in and answers as its composition does and goes back bit
   const TemporaryDirectory dir;
   const auto weights = write_ncsnpp(dir / "in");
   const auto said =
-      run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+      succeeds("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
   REQUIRE_THAT(said, Contains("--sampler.name pc --sampler.steps 2000 --sampler.grid geometric "
                               "--sampler.pc.snr 0.17"));
 
@@ -308,8 +295,8 @@ TEST_CASE("NCSN++ comes in and answers as its composition does and goes back bit
     REQUIRE(relative_error(first.at("score")[k], score[k] / 2) < 1e-4);
   }
 
-  run("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
-  run("import --from diffusers " + dir / "out" + " --out " + dir / "b.safetensors");
+  succeeds("export --to diffusers --checkpoint " + dir / "a.safetensors" + " --out " + dir / "out");
+  succeeds("import --from diffusers " + dir / "out" + " --out " + dir / "b.safetensors");
   const auto written = read_safetensors(dir / "out/unet/diffusion_pytorch_model.safetensors");
   REQUIRE(written.tensors.size() == weights.size());
   for (const auto& [name, value] : weights) {
@@ -326,8 +313,9 @@ TEST_CASE("NCSN++ comes in and answers as its composition does and goes back bit
 TEST_CASE("an imported NCSN++ is sampled and trained on", "[cli]") {
   const TemporaryDirectory dir;
   write_ncsnpp(dir / "in");
-  run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
-  run("sample --run.threads 1 --count 2 --batch 2 --sampler.name pc --sampler.steps 3 "
+  succeeds("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+  succeeds(
+      "sample --run.threads 1 --count 2 --batch 2 --sampler.name pc --sampler.steps 3 "
       "--sampler.grid geometric --checkpoint " +
       dir / "a.safetensors" + " --out " + dir / "samples.safetensors");
   const auto images = read_safetensors(dir / "samples.safetensors").tensors.at("samples");
@@ -337,8 +325,8 @@ TEST_CASE("an imported NCSN++ is sampled and trained on", "[cli]") {
   std::filesystem::remove(dir / "in/scheduler_config.json");
   REQUIRE_THAT(refused("import --from diffusers " + dir / "in" + " --out " + dir / "b.safetensors"),
                Contains("time_embedding_type is \"fourier\": want a ScoreSdeVeScheduler"));
-  run("import --from diffusers " + dir / "in" + " --preconditioning.name score --out " +
-      dir / "b.safetensors");
+  succeeds("import --from diffusers " + dir / "in" + " --preconditioning.name score --out " +
+           dir / "b.safetensors");
   auto config = ncsnpp_config();
   config["time_embedding_type"] = "positional";
   spill(dir / "in/config.json", config.dump());
@@ -353,11 +341,12 @@ TEST_CASE("clip_sample comes along as the key that clamps", "[cli]") {
   spill(dir / "in/scheduler/scheduler_config.json",
         R"({"_class_name": "DDPMScheduler", "clip_sample": true, "clip_sample_range": 0.5})");
   const auto said =
-      run("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
+      succeeds("import --from diffusers " + dir / "in" + " --out " + dir / "a.safetensors");
   REQUIRE_THAT(said, Contains("--sampler.grid leading --clamp.limit 0.5"));
-  REQUIRE_THAT(run("inspect " + dir / "a.safetensors"), Contains("--clamp.limit 0.5"));
+  REQUIRE_THAT(succeeds("inspect " + dir / "a.safetensors"), Contains("--clamp.limit 0.5"));
   // The keys are those of `halcyon sample`.
-  run("sample --run.threads 1 --count 2 --batch 2 --sampler.name ddpm --sampler.steps 4 "
+  succeeds(
+      "sample --run.threads 1 --count 2 --batch 2 --sampler.name ddpm --sampler.steps 4 "
       "--sampler.grid leading --clamp.limit 0.5 --checkpoint " +
       dir / "a.safetensors" + " --out " + dir / "samples.safetensors");
   const auto images = read_safetensors(dir / "samples.safetensors").tensors.at("samples");
@@ -378,7 +367,7 @@ TEST_CASE("a full-size folder of google/ddpm-cifar10-32 comes in", "[cli][slow]"
             "timestep_values": null, "trained_betas": null, "variance_type": "fixed_small"})");
   write_safetensors(dir / "diffusion_pytorch_model.safetensors", weights, {{"format", "pt"}});
   const auto said =
-      run("import --from diffusers " + dir.string() + " --out " + dir / "m.safetensors");
+      succeeds("import --from diffusers " + dir.string() + " --out " + dir / "m.safetensors");
   REQUIRE_THAT(said, Contains("35746307 parameters on images of 3x32x32"));
   REQUIRE_THAT(said, Contains("--sampler.name ddpm --sampler.steps 1000 --sampler.grid leading"));
   const auto answer = denoised(dir / "m.safetensors", {{"x", torch::randn({1, 3, 32, 32})},

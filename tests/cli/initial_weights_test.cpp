@@ -6,28 +6,18 @@
 using namespace halcyon;
 using namespace halcyon::testing;
 
-namespace {
-
-void run(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-}
-
-}  // namespace
-
 TEST_CASE("training begins with the weights of a checkpoint", "[cli][property]") {
   const TemporaryDirectory dir;
   const std::string common =
       "--data.path toy:gaussian --data.limit 200 --training.batch 16 --run.sample_every 0 "
       "--run.fisher_every 0 --run.threads 1 ";
-  run("train " + common +
-      "--model.name mlp --model.mlp.width 8 --model.mlp.depth 1 "
-      "--preconditioning.name v --training.steps 3 --run.dir " +
-      dir / "first");
+  succeeds("train " + common +
+           "--model.name mlp --model.mlp.width 8 --model.mlp.depth 1 "
+           "--preconditioning.name v --training.steps 3 --run.dir " +
+           dir / "first");
   const auto again = "train " + common + "--training.steps 1 --optimizer.learning_rate 1e-12 " +
                      "--training.init " + dir / "first";
-  run(again + " --run.dir " + dir / "second");
+  succeeds(again + " --run.dir " + dir / "second");
   const auto load = [&](const std::string& name, const char* step) {
     return read_safetensors(dir / name + "/checkpoints/step-0000000" + step).tensors;
   };
@@ -48,5 +38,5 @@ TEST_CASE("training begins with the weights of a checkpoint", "[cli][property]")
   REQUIRE_FALSE(std::filesystem::exists(dir / "third"));
   // It goes on from its own checkpoint, though the first is gone.
   std::filesystem::remove_all(dir / "first");
-  run("train --resume --training.steps 2 --run.dir " + dir / "second");
+  succeeds("train --resume --training.steps 2 --run.dir " + dir / "second");
 }

@@ -19,13 +19,6 @@ const char* const kToyRun =
     "--run.sample_every 100 --run.sample_count 4 --run.fisher_every 200 --fisher.levels 3 "
     "--fisher.images 16 --ema.halflife_images 500,2000 --run.threads 1 ";
 
-std::string succeeds(const std::string& arguments, const std::string& before = "") {
-  const auto outcome = run_program(arguments, before);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
 /// The columns of metrics.csv that do not tell the time.
 std::string without_times(const std::string& csv) {
   std::istringstream in(csv);

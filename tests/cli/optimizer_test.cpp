@@ -15,13 +15,6 @@ const std::string kTrain =
     "--run.tensorboard false --run.log_every 2 --run.threads 1 --optimizer.natural.factor_every 3 "
     "--optimizer.natural.inverse_every 9 --optimizer.natural.kl_clip 1e-3 ";
 
-void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
-}
-
 }  // namespace
 
 TEST_CASE("a run by EKFAC goes on as if it had not stopped, and logs nats and damping",

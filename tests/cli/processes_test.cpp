@@ -19,20 +19,6 @@ const std::string kTrain =
     "--model.mlp.depth 1 --training.batch 16 --training.steps 4 --run.sample_every 0 "
     "--run.fisher_every 0 --run.threads 1 ";
 
-std::string succeeds(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
-void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
-}
-
 }  // namespace
 
 TEST_CASE("a flow model is trained and sampled on its own process", "[cli]") {

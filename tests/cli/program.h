@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+
+#include "tests/support/catch.h"
 
 namespace halcyon::testing {
 
@@ -27,6 +30,32 @@ inline Outcome run_program(const std::string& arguments, const std::string& befo
   const int status = pclose(pipe);
   outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
+}
+
+/// What the program says, which ends well.
+inline std::string succeeds(const std::string& arguments, const std::string& before = "") {
+  const auto outcome = run_program(arguments, before);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == 0);
+  return outcome.output;
+}
+
+/// What the program says, which refuses bad input and does not crash.
+inline std::string refused(const std::string& arguments) {
+  const auto outcome = run_program(arguments);
+  INFO("halcyon " << arguments << "\n" << outcome.output);
+  REQUIRE(outcome.code == 2);
+  for (const char* crash : {"terminate", "backtrace", "frame #", "Exception raised"}) {
+    REQUIRE(outcome.output.find(crash) == std::string::npos);
+  }
+  return outcome.output;
+}
+
+/// It says every one of `parts`.
+inline void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
+  const auto output = refused(arguments);
+  INFO("halcyon " << arguments);
+  for (const auto& part : parts) REQUIRE_THAT(output, Contains(part));
 }
 
 inline std::string slurp(const std::string& path) {

@@ -25,13 +25,6 @@ const char* const kSlow =
     "sample --checkpoint toy:lowrank --count 30 --batch 3 --seed 4 --sampler.name ddpm "
     "--sampler.steps 200 --run.threads 1 ";
 
-std::string succeeds(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
 /// Runs the command and sends it `signal` once the state file tells of a finished batch.
 Outcome stopped(const std::string& arguments, const std::string& signal, const std::string& state) {
   return run_program(arguments, "sh -c '\"$@\" & while kill -0 $! && ! grep -qs \"done.: [1-9]\" " +

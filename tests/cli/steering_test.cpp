@@ -16,20 +16,6 @@ using namespace halcyon::testing;
 
 namespace {
 
-std::string succeeds(const std::string& arguments) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 0);
-  return outcome.output;
-}
-
-void refuses(const std::string& arguments, std::initializer_list<std::string> parts) {
-  const auto outcome = run_program(arguments);
-  INFO("halcyon " << arguments << "\n" << outcome.output);
-  REQUIRE(outcome.code == 2);
-  for (const auto& part : parts) REQUIRE_THAT(outcome.output, Contains(part));
-}
-
 /// The images of `halcyon sample`, and what its summary says.
 struct Sampled {
   torch::Tensor images;

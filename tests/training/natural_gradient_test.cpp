@@ -23,8 +23,12 @@ class AffineNetwork final : public ScoreNetwork {
   }
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor&,
                         const torch::Tensor&) override {
-    const auto y = layer_->forward(x.flatten(1)).view(x.sizes());
+    const auto in = x.flatten(1).to(layer_->weight.scalar_type());
+    const auto y = layer_->forward(in).to(x.scalar_type()).view(x.sizes());
     return bent_ ? (20 * y).sin() / 20 : y;
+  }
+  void use_type(at::ScalarType type) override {
+    for (auto& parameter : parameters()) parameter.set_data(parameter.detach().to(type));
   }
 
  private:
@@ -184,6 +188,37 @@ TEST_CASE("damping falls where the quadratic model holds and rises where a step 
              WithinRel(bold ? 0.01 / kChange : 0.01 * kChange, 1e-12));
 }
 
+TEST_CASE("what is remembered is part of the loss that a step is judged by",
+          "[training][optimizer][oracle]") {
+  AffineRun run("adamw");
+  const ParameterSpace space(*run.state.network);
+  std::vector<CurvatureBlock> blocks;  // F = 1
+  TensorMap anchor;                    // at 0
+  for (const auto& [name, begin, count] : space.blocks()) {
+    const auto i = static_cast<int64_t>(blocks.size());
+    blocks.push_back({name, {i}, count, {}, {}, torch::ones({count, 1}, torch::kFloat64)});
+    anchor[name] = torch::zeros_like(space.parameters()[static_cast<size_t>(i)]);
+  }
+  const WeightConsolidation remembered({space, blocks}, anchor, /*strength=*/2, /*dim=*/3);
+  auto rng = make_generator(6, "test");
+  const auto u = DenoisingScoreMatching::draw_uniform(AffineRun::kCount, run.x0, rng);
+  const DrawnBatch batch = {run.x0, {}, u, run.objective.sigma_at(u, run.x0), torch::ones_like(u)};
+  PreconditionedDenoiser denoiser(*run.state.network, *run.preconditioning);
+  const auto loss = run.objective.loss(denoiser, batch.x0, batch.sigma, rng);
+  const auto objective = [&](const WeightConsolidation* kept) {
+    const double nats = kept == nullptr ? 0 : kept->nats(run.state.parameters);
+    return StepObjective({*run.state.network, run.state.parameters, *run.preconditioning,
+                          run.objective, run.state.dropout_rng, 1, kept},
+                         batch, loss, run.state.dropout_rng.get_state(), nats);
+  };
+  const auto alone = objective(nullptr), with = objective(&remembered);
+  const double square = run.values().square().sum().item<double>();
+  CHECK_THAT(with.loss() - alone.loss(), WithinRel(square / 3, 1e-10));
+  CHECK_THAT(with.evaluate().loss, WithinRel(with.loss(), 1e-12));
+  run.state.parameters.values().mul_(2);
+  CHECK_THAT(with.evaluate().loss - alone.evaluate().loss, WithinRel(4 * square / 3, 1e-10));
+}
+
 TEST_CASE("an objective evaluated again is its loss, and moves no generator",
           "[training][optimizer][property]") {
   AffineRun run("adamw");
@@ -219,4 +254,8 @@ TEST_CASE("an objective evaluated again is its loss, and moves no generator",
     CHECK(some.sigma.min().item<double>() <= batch.sigma.quantile(0.21).item<double>());
     CHECK(some.sigma.max().item<double>() >= batch.sigma.quantile(0.75).item<double>());
   });
+  // It sees new values also where the network computes with copies.
+  run.state.network->use_type(torch::kFloat32);
+  run.state.parameters.values().mul_(1.5);
+  CHECK(objective.evaluate().kl > 1e-3);
 }
