@@ -253,8 +253,12 @@ void require_same_recipe(const std::string& folder, const Recipe& now, const std
 }
 
 std::string network_fingerprint(const ScoreNetwork& network) {
+  return network_fingerprint(network.parameters());
+}
+
+std::string network_fingerprint(const std::vector<torch::Tensor>& weights) {
   double sum = 0;
-  for (const auto& p : network.parameters()) {
+  for (const auto& p : weights) {
     sum += p.to(torch::kFloat64).abs().sum().item<double>();
   }
   return fmt::format("{:.17g}", sum);

@@ -75,6 +75,7 @@ struct Model {
 
 /// A text that tells the weights of one network from those of another.
 std::string network_fingerprint(const ScoreNetwork& network);
+std::string network_fingerprint(const std::vector<torch::Tensor>& weights);
 
 /// Puts the exact denoiser of the images, those of model.recipe.data, into the model.
 void become_empirical(Model& model, const ImageSet& images);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
@@ -49,7 +51,10 @@ class Reader {
   CurvatureBlock block(const std::string& name, const std::string& text) {
     std::istringstream words(text);
     CurvatureBlock block = {name, {}, 0, {}, {}, {}};
-    words >> block.rows;
+    if (!(words >> block.rows) || block.rows < 1) {
+      throw CheckpointError(
+          fmt::format("block {}: want a number of rows > 0, got '{}'", name, text));
+    }
     int64_t count = 0;
     for (std::string parameter; words >> parameter;) {
       const auto found = index_.find(parameter);
@@ -60,19 +65,33 @@ class Reader {
       }
       block.tensors.push_back(found->second);
       const auto size = space_.blocks()[static_cast<size_t>(found->second)].count;
-      if (block.rows < 1 || size % block.rows != 0) {
+      if (size % block.rows != 0) {
         throw CheckpointError(fmt::format("block {}: {} numbers of {} do not lie in {} rows", name,
                                           size, parameter, block.rows));
       }
       count += size;
     }
+    if (count == 0) throw CheckpointError(fmt::format("block {}: want parameters in it", name));
     block.eigenvalues = tensor(name + kEigenvalues, 2);
-    if (!block.eigenvalues.defined() || block.eigenvalues.numel() != count) {
-      throw CheckpointError(fmt::format("block {}: want {} eigenvalues", name, count));
-    }
+    require_eigenvalues(block, count);
     block.left = basis(name + kLeft, block.eigenvalues.size(0));
     block.right = basis(name + kRight, block.eigenvalues.size(1));
     return block;
+  }
+
+  /// One for each number of the parameters, laid out as they are or in one column.
+  void require_eigenvalues(const CurvatureBlock& block, int64_t count) const {
+    const auto& e = block.eigenvalues;
+    const bool fit = e.defined() && e.numel() == count &&
+                     (e.size(0) == block.rows || (e.size(0) == count && e.size(1) == 1));
+    if (!fit) {
+      throw CheckpointError(
+          fmt::format("block {}: want {} eigenvalues in {} rows, or in one column", block.name,
+                      count, block.rows));
+    }
+    if (!(e >= 0).logical_and(e.isfinite()).all().item<bool>()) {
+      throw CheckpointError(fmt::format("block {}: want finite eigenvalues >= 0", block.name));
+    }
   }
 
   torch::Tensor tensor(const std::string& name, int64_t dims) const {
@@ -112,6 +131,19 @@ void write_curvature(const std::string& path, const Curvature& curvature, Metada
     about[kBlock + block.name] = described(block, curvature.space());
   }
   write_safetensors(path, tensors, about);
+}
+
+void require_fitted_to(const std::string& path, const Metadata& about,
+                       const std::string& fingerprint) {
+  const auto found = about.find(kFittedTo);
+  if (found == about.end()) return;
+  const double there = std::strtod(found->second.c_str(), nullptr);
+  const double here = std::strtod(fingerprint.c_str(), nullptr);
+  if (std::abs(there - here) <= 1e-9 * std::abs(here)) return;  // sums in another order
+  const auto source = about.find("source");
+  throw CheckpointError(
+      fmt::format("'{}': the curvature of other weights{}; want that of this network", path,
+                  source == about.end() ? "" : fmt::format(", of '{}'", source->second)));
 }
 
 Curvature read_curvature(const std::string& path, const ParameterSpace& space) {

@@ -14,6 +14,12 @@ namespace halcyon {
 /// Writes atomically, in float32.  `about` is what else the metadata say.  @throws FileError
 void write_curvature(const std::string& path, const Curvature& curvature, Metadata about);
 
+/// What the metadata call the network, as network_fingerprint() has it.
+constexpr const char* kFittedTo = "network";
+/// @throws CheckpointError if a file's metadata name another network.
+void require_fitted_to(const std::string& path, const Metadata& about,
+                       const std::string& fingerprint);
+
 /// The curvature of a network with the parameters of `space`, on its device.
 /// @throws CheckpointError naming the file and what does not fit
 Curvature read_curvature(const std::string& path, const ParameterSpace& space);

@@ -44,10 +44,15 @@ Model load_trained(const std::string& checkpoint, const std::string& weights,
 KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& network) {
   if (path.empty()) throw ConfigError(std::string("--curvature: want a ") + kCurvatureHelp);
   const auto about = read_safetensors_header(path).metadata;
+  auto blocks = read_curvature(path, ParameterSpace(network));
+  require_fitted_to(path, about, network_fingerprint(network));
   const auto weighting = about.find("weighting");
-  return {read_curvature(path, ParameterSpace(network)),
-          weighting == about.end() ? ParameterWeighting::train
-                                   : from_text<ParameterWeighting>(weighting->second)};
+  if (weighting == about.end()) return {std::move(blocks), ParameterWeighting::train};
+  try {
+    return {std::move(blocks), from_text<ParameterWeighting>(weighting->second)};
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format("'{}': weighting: {}", path, error.what()));
+  }
 }
 
 FisherNetwork regression_on(const Model& model, const ImageSet& set, ParameterWeighting weighting,

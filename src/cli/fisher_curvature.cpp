@@ -84,6 +84,7 @@ void measure_parameter_curvature(FisherJob& job) {
                    {"sharing", to_text(options.sharing)},
                    {"weighting", to_text(options.weighting)},
                    {"images", std::to_string(options.bands * options.draws * options.batch)},
+                   {kFittedTo, network_fingerprint(*job.model.network)},
                    {"source", job.model.source},
                    {"weights", job.model.weights},
                    {"step", std::to_string(job.model.step)}});

@@ -27,6 +27,9 @@ Json identity(const FisherJob& job) {
                    {"split", job.data.split},
                    {"data", fingerprint(job.data.set)},
                    {"seed", job.options.use.seed}};
+  if (job.options.space == FisherSpace::parameters) {
+    identity["weighting"] = to_text(job.options.parameters.weighting);
+  }
   if (job.model.network) identity["network"] = network_fingerprint(*job.model.network);
   if (!job.options.calibration.empty()) {
     const auto table = load_calibration(job.options.calibration);
@@ -47,8 +50,8 @@ Json earlier_summary(const FisherJob& job) {
 std::vector<std::string> differences(const Json& earlier, const Json& now) {
   std::vector<std::string> found;
   const bool networks = earlier.contains("network") && now.contains("network");
-  for (const char* key :
-       {"source", "weights", "step", "network", "calibration", "split", "data", "seed"}) {
+  for (const char* key : {"source", "weights", "step", "network", "calibration", "split", "data",
+                          "seed", "weighting"}) {
     if (networks && std::string(key) == "source") continue;
     const auto there = earlier.value(key, Json()), here = now.value(key, Json());
     if (there == here) continue;
@@ -78,7 +81,9 @@ std::set<std::string> names_of(const std::vector<FisherPart>& parts) {
 void remove_results(const std::string& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    const bool ours = entry.path().filename().string().rfind("fisher_", 0) == 0;
+    const auto name = entry.path().filename().string();
+    const bool ours = name.rfind("fisher_", 0) == 0 || name.rfind("parameter", 0) == 0 ||
+                      name.rfind("effective_parameters", 0) == 0 || name == "curvature.safetensors";
     if (ours && entry.is_regular_file()) files.push_back(entry.path());
   }
   for (const auto& file : files) fs::remove(file);

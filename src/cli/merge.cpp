@@ -135,7 +135,7 @@ Table measured_on(const torch::Tensor& theta, const Curvature* fisher, const Fis
     const auto cost =
         step_cost(network, step.to(network.space().parameters().front().scalar_type()), images);
     Cell foretold;
-    if (fisher != nullptr) foretold = 0.5 * step.dot(fisher->matvec(step)).item<double>();
+    if (fisher != nullptr) foretold = 0.5 * fisher->quadratic(step);
     table.rows.push_back({candidate.name, with_error(cost.after), with_error(cost.rise), foretold,
                           with_error(cost.divergence)});
   }
@@ -161,6 +161,8 @@ Parents load_parents(const MergeCommand& command, const Arguments& names, torch:
         load_curvature(command.curvature[k], *parents.models[k].network);
     parents.fishers.push_back(blocks.to(torch::kFloat64));
     parents.weightings.push_back(weighting);
+    require_option(weighting == parents.weightings.front(), "--curvature", "files of one weighting",
+                   command.curvature[k]);
   }
   for (size_t k = 0; k < names.size(); ++k) {
     const auto* fisher = parents.fishers.empty() ? nullptr : &parents.fishers[k];

@@ -67,6 +67,18 @@ std::optional<WeightConsolidation> load_consolidation(const Recipe& recipe,
   if (options.checkpoint.empty()) return {};
   const auto path = curvature_path(options);
   const auto anchor = read_weights_of(options.checkpoint, state);
+  const auto about = read_safetensors_header(path).metadata;
+  std::vector<torch::Tensor> weights;
+  for (const auto& item : state.network->named_parameters()) {
+    weights.push_back(anchor.at(item.key()));
+  }
+  require_fitted_to(path, about, network_fingerprint(weights));
+  const auto weighting = about.find("weighting");
+  if (weighting != about.end() && weighting->second != "train") {
+    throw CheckpointError(
+        fmt::format("'{}': weighting '{}'; want that of the loss, --parameters.weighting train",
+                    path, weighting->second));
+  }
   return WeightConsolidation(read_curvature(path, ParameterSpace(*state.network)), anchor,
                              options.strength, dim);
 }

@@ -72,13 +72,17 @@ ModelRange range_of(PreconditioningOptions options) {
   return model_range(*make_preconditioning(options), options);
 }
 
-/// An optimiser that looks at more than the gradient needs the network as it is.
+/// An optimiser that looks at more than the gradient needs the network as it is, and all of the
+/// loss to be of the batch.
 void require_observable(const TrainingRun& options) {
   const auto& name = options.recipe.optimizer.name;
   if (!find_entry(optimizer_registry(), name, "optimizer.name").observes) return;
   const auto wanted = fmt::format("false with optimizer.name = {}", name);
   require_option(!options.recipe.training.recompute, "training.recompute", wanted.c_str(), "true");
   require_option(!options.run.graph, "run.graph", wanted.c_str(), "true");
+  require_option(options.recipe.ewc.checkpoint.empty(), "ewc.checkpoint",
+                 fmt::format("none with optimizer.name = {}", name).c_str(),
+                 options.recipe.ewc.checkpoint);
 }
 
 /// Everything that can be refused before the first step is refused before it.

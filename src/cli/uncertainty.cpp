@@ -12,6 +12,7 @@
 #include "cli/machine.h"
 #include "cli/model_use.h"
 #include "cli/progress.h"
+#include "core/error.h"
 #include "core/require.h"
 #include "curvature/laplace_posterior.h"
 #include "curvature/tapped_batch.h"
@@ -194,6 +195,8 @@ int uncertainty_command(const Arguments& arguments) {
   make_sampler(command.sampler);
   make_grid(command.sampler, model.range);
   const auto [fisher, weighting] = load_curvature(command.curvature, *model.network);
+  require_option(fisher.trace() > 0, "--curvature", "a Fisher matrix that is not 0",
+                 command.curvature);
   const auto set = load_with_warnings(data_options(kUsage, UncertaintyCommand(), arguments, model));
   require_shape(set, model);
   make_directory(command.use.out);
@@ -211,6 +214,13 @@ int uncertainty_command(const Arguments& arguments) {
   const torch::NoGradGuard no_grad;
   const auto network = regression_on(model, set, weighting, /*bands=*/8, command.use.seed, device);
   const auto drawn = draw(command, model, network, posterior, prior, device);
+  if (!drawn.draws.isfinite().all().item<bool>()) {
+    throw ConfigError(
+        fmt::format("--prior: at {:.4g} draws of the parameters give samples that are not finite; "
+                    "want a higher "
+                    "one",
+                    prior));
+  }
   write_results(command.use.out, drawn, spreads(drawn.draws),
                 {{"source", model.source},
                  {"draws", std::to_string(command.draws)},

@@ -28,7 +28,7 @@ class LaplacePosterior {
   double effective_parameters(double prior) const;
 
   /// The p of the largest evidence given theta* [P]: p |theta*|^2 = gamma(p) over what is free
-  /// (MacKay 1992).  Has exactly one solution.
+  /// (MacKay 1992).  Has exactly one solution unless F or theta is 0.
   double evidence_prior(const torch::Tensor& theta) const;
 
   /// Sigma^1/2 z: of z ~ N(0, I) [P] a step from theta* to a draw.

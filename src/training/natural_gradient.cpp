@@ -63,7 +63,7 @@ void NaturalGradient::move(const torch::Tensor& values, double nu) const {
 }
 
 NaturalGradient::Trial NaturalGradient::try_step(const OptimizerStep& step, double limit) {
-  const double length = velocity_.norm().item<double>();
+  const double length = std::sqrt(velocity_.square().sum(torch::kFloat64).item<double>());
   if (limit > 0 && stiffness_ == 0) {
     stiffness_ = running_.curvature()->quadratic(velocity_) / (2 * length * length);
   }
@@ -102,10 +102,11 @@ void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& 
   const double share = step.rate / options.learning_rate;
   const double limit = natural.kl_clip * share * share;
   const auto trial = try_step(step, limit);
-  if (!std::isfinite(trial.kl)) {
+  if (!std::isfinite(trial.kl) || (trial.nu <= 0 && step.rate > 0)) {
     throw NonFiniteError(fmt::format(
-        "step {}: the natural gradient is not finite; try a higher optimizer.natural.damping",
-        step.number));
+        "step {}: a natural step of rate {:.3g} changes the loss by {:.3g} nats; try a higher "
+        "optimizer.natural.damping or a lower optimizer.learning_rate",
+        step.number, trial.nu, trial.kl));
   }
   const double foretold = trial.kl - trial.nu * g.dot(velocity_).item<double>();
   if (adaptive && step.number % kReviewEvery == 0 && foretold < 0) {
@@ -116,7 +117,8 @@ void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& 
   if (limit > 0 && trial.kl > 0) nu = std::min(step.rate, nu * std::sqrt(limit / trial.kl));
   move(step.values, nu - trial.nu);
   step_kl_ = nu > 0 ? trial.kl * (nu / trial.nu) * (nu / trial.nu) : 0;
-  if (step_kl_ > 0) stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum().item<double>());
+  if (step_kl_ > 0)
+    stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum(torch::kFloat64).item<double>());
   if (options.weight_decay > 0) step.values.mul_(1 - step.rate * options.weight_decay);
 }
 

@@ -30,7 +30,7 @@ struct NaturalOptions {
   int64_t factor_every = 5;
   int64_t inverse_every = 50;
   double factor_decay = 0.9;
-  double kl_clip = 0.03;
+  double kl_clip = 0.01;
   double momentum = 0.8;
   int64_t images = 16;
   FisherTargets targets = FisherTargets::sampled;

@@ -15,14 +15,10 @@ torch::Tensor noisy(const torch::Tensor& x0, const torch::Tensor& sigma,
 }  // namespace
 
 StepObjective::StepObjective(const Parts& parts, const DrawnBatch& batch, const DenoisingLoss& loss,
-                             torch::Tensor dropout, double nats)
-    : parts_(parts), batch_(batch), loss_(loss), dropout_(std::move(dropout)), nats_(nats) {}
+                             torch::Tensor dropout)
+    : parts_(parts), batch_(batch), loss_(loss), dropout_(std::move(dropout)) {}
 
-double StepObjective::penalty(double nats) const {
-  return parts_.remembered == nullptr ? 0 : parts_.remembered->scale() * nats;
-}
-
-double StepObjective::loss() const { return loss_.weighted.mean().item<double>() + penalty(nats_); }
+double StepObjective::loss() const { return loss_.weighted.mean().item<double>(); }
 
 StepObjective::Now StepObjective::evaluate() const {
   const torch::NoGradGuard no_grad;
@@ -50,8 +46,7 @@ StepObjective::Now StepObjective::evaluate() const {
   }
   parts_.dropout.set_state(present);
   const auto images = static_cast<double>(count);
-  const double nats = parts_.remembered ? parts_.remembered->nats(parts_.parameters) : 0;
-  return {loss.item<double>() / images + penalty(nats), kl.item<double>() / images};
+  return {loss.item<double>() / images, kl.item<double>() / images};
 }
 
 void StepObjective::regress(int64_t count, const See& see) const {

@@ -9,7 +9,6 @@
 #include "curvature/regression.h"
 #include "training/drawn_batch.h"
 #include "training/flat_parameters.h"
-#include "training/weight_consolidation.h"
 
 namespace halcyon {
 
@@ -24,14 +23,12 @@ class StepObjective {
     const Preconditioning& preconditioning;
     const DenoisingScoreMatching& objective;
     at::Generator& dropout;
-    int64_t accumulate;                     ///< parts that the batch is worked in
-    const WeightConsolidation* remembered;  ///< its penalty is part of the loss; null: none
+    int64_t accumulate;  ///< parts that the batch is worked in
   };
 
-  /// `loss` of the drawn batch; `dropout`: the state of that generator before it; `nats` from the
-  /// model remembered.
+  /// `loss` of the drawn batch; `dropout`: the state of that generator before it.
   StepObjective(const Parts& parts, const DrawnBatch& batch, const DenoisingLoss& loss,
-                torch::Tensor dropout, double nats);
+                torch::Tensor dropout);
 
   /// By the values that the gradient is of.
   double loss() const;
@@ -50,13 +47,10 @@ class StepObjective {
   void regress(int64_t count, const See& see) const;
 
  private:
-  double penalty(double nats) const;
-
   Parts parts_;
   const DrawnBatch& batch_;
   const DenoisingLoss& loss_;
   torch::Tensor dropout_;
-  double nats_;
 };
 
 }  // namespace halcyon

@@ -120,13 +120,12 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.grad_norm = gradient_norm(state.parameters);
   require_finite(report, report.loss.weighted.mean().item<double>());
 
-  const StepObjective objective(
-      {*state.network, state.parameters, task.preconditioning, task.objective, state.dropout_rng,
-       task.training.accumulate, task.remembered},
-      drawn, report.loss, dropout, ewc_nats);
-  update_parameters(
-      state.parameters, optimizer, state.emas, task.optimizer, report.grad_norm,
-      {report.step, batch.x0.size(0), report.images, report.learning_rate, &objective});
+  const StepObjective objective({*state.network, state.parameters, task.preconditioning,
+                                 task.objective, state.dropout_rng, task.training.accumulate},
+                                drawn, report.loss, dropout);
+  const UpdateTime now = {report.step, batch.x0.size(0), report.images, report.learning_rate,
+                          &objective};
+  update_parameters(state.parameters, optimizer, state.emas, task.optimizer, report.grad_norm, now);
   report.figures = optimizer.figures();
   if (task.remembered) report.figures.emplace_back("ewc_nats", ewc_nats);
   state.noise.add(drawn.quantile, report.loss.error / report.loss.sigma.square());

@@ -72,7 +72,8 @@ struct TrainingTask {
 
 /// One optimiser step on `batch` of task.training.batch images.
 /// @throws NonFiniteError naming the step and the range of sigma if the loss or the gradient is
-/// not finite; weights, averages and optimiser are then those of the step before.
+/// not finite; weights, averages and optimiser are then those of the step before, but for an
+/// optimiser that observes.
 StepReport train_step(TrainingState& state, const TrainingTask& task, const TrainingBatch& batch);
 
 /// Steps until task.training.steps are done or `on_step` returns false.

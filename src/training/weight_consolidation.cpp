@@ -31,19 +31,11 @@ WeightConsolidation::WeightConsolidation(Curvature curvature, const TensorMap& a
       anchor_(anchor_of(curvature_.space(), anchor)),
       scale_(strength / static_cast<double>(dim)) {}
 
-torch::Tensor WeightConsolidation::way(const FlatParameters& parameters) const {
-  std::vector<torch::Tensor> now;
-  for (const auto& slot : parameters.slots()) now.push_back(slot.view(parameters.values()));
-  return curvature_.space().flat(now) - anchor_;
-}
-
-double WeightConsolidation::nats(const FlatParameters& parameters) const {
-  return 0.5 * curvature_.quadratic(way(parameters));
-}
-
 double WeightConsolidation::add_gradient(FlatParameters& parameters) const {
   const torch::NoGradGuard no_grad;
-  const auto way = this->way(parameters);
+  std::vector<torch::Tensor> now;
+  for (const auto& slot : parameters.slots()) now.push_back(slot.view(parameters.values()));
+  const auto way = curvature_.space().flat(now) - anchor_;
   const auto product = curvature_.matvec(way);
   parameters.add_to_gradients(scale_ * product);
   return 0.5 * way.dot(product).item<double>();

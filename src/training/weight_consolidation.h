@@ -45,15 +45,8 @@ class WeightConsolidation {
   /// Adds the penalty's gradient to that of the parameters.  Returns the divergence from the model
   /// remembered, in nats an image, as F foretells it: 1/2 (theta - theta*)^T F (theta - theta*).
   double add_gradient(FlatParameters& parameters) const;
-  /// That divergence.
-  double nats(const FlatParameters& parameters) const;
-  /// Of the penalty to that divergence.
-  double scale() const { return scale_; }
 
  private:
-  /// theta - theta*
-  torch::Tensor way(const FlatParameters& parameters) const;
-
   Curvature curvature_;
   torch::Tensor anchor_;  // [P]
   double scale_;          // strength / d

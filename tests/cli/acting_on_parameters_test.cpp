@@ -101,6 +101,35 @@ TEST_CASE("merges of what does not fit are refused by name", "[cli][error]") {
   CHECK_FALSE(fs::exists(dir / "m.safetensors"));
 }
 
+TEST_CASE("a Fisher matrix of other weights, or of another likelihood, is refused",
+          "[cli][error]") {
+  const TemporaryDirectory dir;
+  train(dir / "a");
+  train(dir / "b", "--run.seed 9");
+  const auto a = curvature(dir / "a", "diagonal"), b = curvature(dir / "b", "diagonal");
+  const std::initializer_list<std::string> other = {b, "other weights", dir / "b"};
+  refuses("prune --checkpoint " + dir / "a" + " --curvature " + b + " --out " + dir / "p", other);
+  refuses("uncertainty --checkpoint " + dir / "a" + " --curvature " + b + " --out " + dir / "u",
+          other);
+  refuses("influence --checkpoint " + dir / "a" + " --curvature " + b + " --out " + dir / "i",
+          other);
+  const auto merge = "merge " + dir / "a" + " " + dir / "b" + " --images 0 --out " + dir / "m";
+  refuses(merge + " --curvature " + b + "," + a, other);
+  const auto ewc = "train --data.path toy:mixture --run.dir " + dir / "run" + " --training.init " +
+                   dir / "a" + " --ewc.checkpoint " + dir / "a" + " --ewc.curvature ";
+  refuses(ewc + b, other);
+
+  succeeds(
+      "fisher --space parameters --only curvature --run.threads 1 --parameters.bands 2 "
+      "--parameters.weighting likelihood --parameters.draws 2 --parameters.images 16 "
+      "--parameters.curvature diagonal --checkpoint " +
+      dir / "a" + " --out " + dir / "likelihood");
+  const auto likelihood = dir / "likelihood/curvature.safetensors";
+  refuses(ewc + likelihood, {likelihood, "weighting"});
+  refuses(merge + " --curvature " + likelihood + "," + b, {"--curvature", "one weighting"});
+  refuses(ewc + a + " --optimizer.name ekfac", {"ewc.checkpoint", "ekfac"});
+}
+
 TEST_CASE("pruning zeroes the share asked for, and by its own count at the least cost", "[cli]") {
   const TemporaryDirectory dir;
   const auto run = dir / "run";

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <numeric>
+
 #include "core/error.h"
 #include "io/csv_reader.h"
 #include "tests/cli/program.h"
@@ -36,6 +39,22 @@ TEST_CASE("a run by EKFAC goes on as if it had not stopped, and logs nats and da
   const auto table = read_csv(dir / "whole/metrics.csv");
   for (const double kl : column_numbers(table, "step_kl")) CHECK((kl > 0 && kl < 1.001e-3));
   CHECK(column_numbers(table, "damping").back() != 0.01);
+}
+
+TEST_CASE("natural gradients train a toy at a constant rate without leaving it",
+          "[cli][optimizer]") {
+  const TemporaryDirectory dir;
+  const std::string name = GENERATE("kfac", "ekfac");
+  succeeds(
+      "train --data.path toy:mixture --data.limit 300 --model.name mlp --model.mlp.width 16 "
+      "--model.mlp.depth 2 --training.batch 32 --training.steps 100 --optimizer.warmup_steps 0 "
+      "--optimizer.learning_rate 1 --run.seed 3 --run.sample_every 0 --run.fisher_every 0 "
+      "--run.tensorboard false --run.threads 1 --run.log_every 1 --optimizer.name " +
+      name + " --run.dir " + dir / "run");
+  const auto loss = column_numbers(read_csv(dir / "run/metrics.csv"), "loss");
+  CHECK(*std::max_element(loss.begin(), loss.end()) < 1.5);
+  const auto end = std::vector<double>(loss.end() - 20, loss.end());
+  CHECK(std::accumulate(end.begin(), end.end(), 0.0) / 20 < 0.98);
 }
 
 TEST_CASE("optimisers and their options are refused by key", "[cli][optimizer][error]") {

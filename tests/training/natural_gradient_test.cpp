@@ -188,37 +188,6 @@ TEST_CASE("damping falls where the quadratic model holds and rises where a step 
              WithinRel(bold ? 0.01 / kChange : 0.01 * kChange, 1e-12));
 }
 
-TEST_CASE("what is remembered is part of the loss that a step is judged by",
-          "[training][optimizer][oracle]") {
-  AffineRun run("adamw");
-  const ParameterSpace space(*run.state.network);
-  std::vector<CurvatureBlock> blocks;  // F = 1
-  TensorMap anchor;                    // at 0
-  for (const auto& [name, begin, count] : space.blocks()) {
-    const auto i = static_cast<int64_t>(blocks.size());
-    blocks.push_back({name, {i}, count, {}, {}, torch::ones({count, 1}, torch::kFloat64)});
-    anchor[name] = torch::zeros_like(space.parameters()[static_cast<size_t>(i)]);
-  }
-  const WeightConsolidation remembered({space, blocks}, anchor, /*strength=*/2, /*dim=*/3);
-  auto rng = make_generator(6, "test");
-  const auto u = DenoisingScoreMatching::draw_uniform(AffineRun::kCount, run.x0, rng);
-  const DrawnBatch batch = {run.x0, {}, u, run.objective.sigma_at(u, run.x0), torch::ones_like(u)};
-  PreconditionedDenoiser denoiser(*run.state.network, *run.preconditioning);
-  const auto loss = run.objective.loss(denoiser, batch.x0, batch.sigma, rng);
-  const auto objective = [&](const WeightConsolidation* kept) {
-    const double nats = kept == nullptr ? 0 : kept->nats(run.state.parameters);
-    return StepObjective({*run.state.network, run.state.parameters, *run.preconditioning,
-                          run.objective, run.state.dropout_rng, 1, kept},
-                         batch, loss, run.state.dropout_rng.get_state(), nats);
-  };
-  const auto alone = objective(nullptr), with = objective(&remembered);
-  const double square = run.values().square().sum().item<double>();
-  CHECK_THAT(with.loss() - alone.loss(), WithinRel(square / 3, 1e-10));
-  CHECK_THAT(with.evaluate().loss, WithinRel(with.loss(), 1e-12));
-  run.state.parameters.values().mul_(2);
-  CHECK_THAT(with.evaluate().loss - alone.evaluate().loss, WithinRel(4 * square / 3, 1e-10));
-}
-
 TEST_CASE("an objective evaluated again is its loss, and moves no generator",
           "[training][optimizer][property]") {
   AffineRun run("adamw");
@@ -238,8 +207,8 @@ TEST_CASE("an objective evaluated again is its loss, and moves no generator",
   const auto after = run.state.dropout_rng.get_state();
   const StepObjective objective(
       {*run.state.network, run.state.parameters, *run.preconditioning, run.objective,
-       run.state.dropout_rng, run.task.training.accumulate, nullptr},
-      batch, loss, before, 0);
+       run.state.dropout_rng, run.task.training.accumulate},
+      batch, loss, before);
   CHECK_THAT(objective.evaluate().loss, WithinRel(objective.loss(), 1e-12));
   CHECK(objective.evaluate().kl < 1e-24);
   CHECK(torch::equal(run.state.dropout_rng.get_state(), after));
