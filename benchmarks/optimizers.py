@@ -3,7 +3,8 @@
 
 Trains --config for --steps steps with each --optimizer at each of its learning rates, or of the
 bounds natural.kl_clip of kfac and ekfac, at a learning rate of 1; then with another seed at the one
-whose loss over the last fifth of the steps is least.  One run after the other, or --jobs at once.  Writes OUT/NAME-RATE-SEED/ (run directories, kept: a rerun goes on), OUT/optimizers.csv,
+whose loss over the last fifth of the steps is least.  One run after the other, or --jobs at once.
+Writes OUT/NAME-RATE-SEED/ (run directories, kept: a rerun goes on), OUT/optimizers.csv,
 OUT/optimizers.md and OUT/optimizers.png (gnuplot).
 """
 import argparse
@@ -84,8 +85,8 @@ class Run:
 
 def table(chosen, reference):
     target = max(run.last() for run in chosen if run.name == reference)
-    lines = [f"| optimiser | learning rate or bound | seed | loss | steps to {target:.4f} | seconds to it | "
-             "seconds a step |", "|---|---|---|---|---|---|---|"]
+    lines = [f"| optimiser | learning rate or bound | seed | loss | steps to {target:.4f} | "
+             "seconds to it | seconds a step |", "|---|---|---|---|---|---|---|"]
     for run_ in chosen:
         reached = run_.reaches(target)
         steps, seconds = (f"{reached[0]:.0f}", f"{reached[1]:.0f}") if reached else ("", "")
@@ -136,14 +137,18 @@ def main():
     parser.add_argument("--common", default="", help="further flags for all")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    lengths = {name: values.split(",")
+               for name, values in (text.split("=") for text in args.optimizer)}
+
     def runs(of):
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             return list(pool.map(lambda each: Run(args, *each), of))
 
-    names = [text.split("=")[0] for text in args.optimizer]
-    tried = runs([(text.split("=")[0], rate, 1) for text in args.optimizer
-                  for rate in text.split("=")[1].split(",")])
-    chosen = [min((run_ for run_ in tried if run_.name == name), key=Run.last) for name in names]
+    def rank(run_):
+        return run_.last() if math.isfinite(run_.last()) else math.inf
+
+    tried = runs([(name, value, 1) for name, values in lengths.items() for value in values])
+    chosen = [min((run_ for run_ in tried if run_.name == name), key=rank) for name in lengths]
     again = runs([(best.name, best.rate, seed) for seed in range(2, args.seeds + 1)
                   for best in chosen])
     tried += again
@@ -154,7 +159,7 @@ def main():
         for run_ in tried:
             writer.writerows([run_.name, run_.rate, run_.seed, row["step"], row["seconds"],
                               row["loss"], row["loss_se"]] for row in run_.rows)
-    text = table(chosen, args.optimizer[0].split("=")[0])
+    text = table(chosen, next(iter(lengths)))
     (args.out / "optimizers.md").write_text(text)
     print(text)
     points = [value for run_ in chosen for step, _, value in run_.smooth() if step > 0]

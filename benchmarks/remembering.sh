@@ -41,8 +41,8 @@ names=(before alone)
 for kind in ${KINDS:-diagonal ekfac}; do
   curvature=$folder/$kind
   if [[ ! -e $curvature/curvature.safetensors ]]; then
-    "$halcyon" fisher --checkpoint "$folder/before" --space parameters --only curvature --data.split train \
-      --parameters.curvature "$kind" --parameters.draws 8 --out "$curvature"
+    "$halcyon" fisher --checkpoint "$folder/before" --space parameters --only curvature \
+      --data.split train --parameters.curvature "$kind" --parameters.draws 8 --out "$curvature"
   fi
   for strength in ${STRENGTHS:-1 30}; do
     name=$kind-$strength
