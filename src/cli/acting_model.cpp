@@ -46,10 +46,14 @@ KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& networ
   const auto about = read_safetensors_header(path).metadata;
   auto blocks = read_curvature(path, ParameterSpace(network));
   require_fitted_to(path, about, network_fingerprint(network));
-  const auto weighting = about.find("weighting");
-  if (weighting == about.end()) return {std::move(blocks), ParameterWeighting::train};
+  return {std::move(blocks), weighting_of(path, about)};
+}
+
+ParameterWeighting weighting_of(const std::string& path, const Metadata& about) {
+  const auto found = about.find("weighting");
+  if (found == about.end()) return ParameterWeighting::train;
   try {
-    return {std::move(blocks), from_text<ParameterWeighting>(weighting->second)};
+    return from_text<ParameterWeighting>(found->second);
   } catch (const ConfigError& error) {
     throw CheckpointError(fmt::format("'{}': weighting: {}", path, error.what()));
   }

@@ -26,6 +26,9 @@ struct KeptCurvature {
 /// read_curvature()
 KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& network);
 
+/// As the metadata of such a file say.  @throws CheckpointError naming the file
+ParameterWeighting weighting_of(const std::string& path, const Metadata& about);
+
 /// Images of a set that is kept elsewhere, with noise as in training or in the likelihood.
 FisherNetwork regression_on(const Model& model, const ImageSet& set, ParameterWeighting weighting,
                             int64_t bands, uint64_t seed, torch::Device device);

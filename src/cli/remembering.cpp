@@ -8,6 +8,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/curvature_file.h"
+#include "cli/acting_model.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -73,11 +74,11 @@ std::optional<WeightConsolidation> load_consolidation(const Recipe& recipe,
     weights.push_back(anchor.at(item.key()));
   }
   require_fitted_to(path, about, network_fingerprint(weights));
-  const auto weighting = about.find("weighting");
-  if (weighting != about.end() && weighting->second != "train") {
+  const auto weighting = weighting_of(path, about);
+  if (weighting != ParameterWeighting::train) {
     throw CheckpointError(
         fmt::format("'{}': weighting '{}'; want that of the loss, --parameters.weighting train",
-                    path, weighting->second));
+                    path, to_text(weighting)));
   }
   return WeightConsolidation(read_curvature(path, ParameterSpace(*state.network)), anchor,
                              options.strength, dim);

@@ -217,8 +217,7 @@ int uncertainty_command(const Arguments& arguments) {
   if (!drawn.draws.isfinite().all().item<bool>()) {
     throw ConfigError(
         fmt::format("--prior: at {:.4g} draws of the parameters give samples that are not finite; "
-                    "want a higher "
-                    "one",
+                    "want a higher one",
                     prior));
   }
   write_results(command.use.out, drawn, spreads(drawn.draws),
