@@ -1,5 +1,6 @@
 #include "cli/acting_model.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "cli/data_loading.h"
 #include "config/text_value.h"
 #include "core/error.h"
+#include "core/require.h"
 #include "io/safetensors.h"
 
 namespace halcyon {
@@ -46,6 +48,9 @@ KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& networ
   const auto about = read_safetensors_header(path).metadata;
   auto blocks = read_curvature(path, ParameterSpace(network));
   require_fitted_to(path, about, network_fingerprint(network));
+  if (!(blocks.trace() > 0)) {
+    throw CheckpointError(fmt::format("'{}': want a Fisher matrix that is not 0", path));
+  }
   return {std::move(blocks), weighting_of(path, about)};
 }
 
@@ -71,11 +76,16 @@ FisherNetwork regression_on(const Model& model, const ImageSet& set, ParameterWe
       std::min(defaults.sigma_max, model.range.sigma_max), bands, seed, device});
 }
 
+void require_measurable(const char* option, int64_t images, int64_t bands) {
+  require_option(images == 0 || images >= 2 * bands, option,
+                 fmt::format("0, or at least 2 for each of {} bands", bands).c_str(), images);
+}
+
 StepCost step_cost(const FisherNetwork& network, const torch::Tensor& step, int64_t images) {
   const torch::NoGradGuard no_grad;
   constexpr int64_t kBatch = 64;
   const auto bands = network.bands().count();
-  const int64_t each = std::max<int64_t>(2, images / bands);
+  const int64_t each = images / bands;
   SampleMoments moments(3);
   for (int64_t k = 0; k < bands; ++k) {
     for (int64_t first = 0; first < each; first += kBatch) {

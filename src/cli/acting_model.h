@@ -23,7 +23,7 @@ struct KeptCurvature {
 };
 
 /// Of the file that --curvature names.  @throws ConfigError if it names none; CheckpointError as
-/// read_curvature()
+/// read_curvature(), and for a matrix that is 0
 KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& network);
 
 /// As the metadata of such a file say.  @throws CheckpointError naming the file
@@ -39,7 +39,10 @@ struct StepCost {
   Estimate before, after, rise;  ///< E |n - eps_hat|^2 / d, and after - before
 };
 
-/// Over `images` images, spread evenly over the bands.
+/// @throws ConfigError naming the option unless it says 0 images, or at least 2 a band
+void require_measurable(const char* option, int64_t images, int64_t bands);
+
+/// Over `images` images, at least 2 a band, spread evenly over the bands.
 StepCost step_cost(const FisherNetwork& network, const torch::Tensor& step, int64_t images);
 
 /// Writes the model, whose network has other weights than its file by now, as a checkpoint like

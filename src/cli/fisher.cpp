@@ -36,14 +36,18 @@ void check_options(const FisherCommand& command) {
                  command.panel_images);
 }
 
-/// The parts of --only in their order; all that can be done if it is empty.
+/// The parts of --only and --check_kl in their order; all that can be done if there are none.
 std::vector<FisherPart> chosen_parts(const FisherCommand& command) {
+  auto only = command.only;
+  if (command.check_kl) only += only.empty() ? "steps" : ",steps";
   std::set<std::string> names;
-  std::istringstream words(command.only);
+  std::istringstream words(only);
   for (std::string name; std::getline(words, name, ',');) {
     const auto& part = find_entry(fisher_parts(), name, "--only");
     if (part.space != command.space) {
-      throw ConfigError(fmt::format("--only: '{}' wants --space {}", name, to_text(part.space)));
+      throw ConfigError(fmt::format("{}: '{}' wants --space {}",
+                                    command.only.empty() ? "--check_kl" : "--only", name,
+                                    to_text(part.space)));
     }
     names.insert(part.name);
   }
@@ -53,7 +57,7 @@ std::vector<FisherPart> chosen_parts(const FisherCommand& command) {
     const bool possible = part.run != measure_divergence || !command.against.empty();
     if (part.space != command.space) continue;
     if (named && !possible) throw ConfigError("--only: 'divergence' wants --against CHECKPOINT");
-    if (named || (command.only.empty() && possible)) parts.push_back(part);
+    if (named || (only.empty() && possible)) parts.push_back(part);
   }
   return parts;
 }
@@ -105,22 +109,56 @@ FisherJob prepare(FisherCommand& command, const Arguments& arguments) {
 
 const std::vector<FisherPart>& fisher_parts() {
   static const std::vector<FisherPart> parts = {
-      {"floors", "the least loss on the training images, and memorisation", measure_floors},
-      {"curve", "J and its bounds, calibration and z-scores at every noise level", measure_curve},
-      {"maps", "pictures of where the information is, pixel by pixel", measure_maps},
-      {"spectrum", "eigenvalues and eigen-images of the mean denoiser Jacobian", measure_spectrum},
-      {"jacobian", "symmetry, positivity and calibrated uncertainty", measure_jacobian},
-      {"dimension", "intrinsic dimension, three ways", measure_dimension},
-      {"divergence", "distance to the score of --against, in nats", measure_divergence},
-      {"likelihood", "-ln p in nats and bits/dim; what the class tells", measure_likelihood},
-      {"traces", "true and empirical Fisher information of the parameters, layer by layer",
-       measure_parameters, FisherSpace::parameters},
-      {"eigenvalues", "of the parameters' Fisher information; effective parameters",
-       measure_parameter_spectrum, FisherSpace::parameters},
-      {"steps", "the divergence of steps of the parameters against its quadratic form",
-       measure_parameter_steps, FisherSpace::parameters},
-      {"curvature", "the parameters' Fisher matrix by blocks, kept in a file for other commands",
-       measure_parameter_curvature, FisherSpace::parameters},
+      {"floors",
+       "the least loss on the training images, and memorisation",
+       measure_floors,
+       {"fisher_floors.csv"}},
+      {"curve",
+       "J and its bounds, calibration and z-scores at every noise level",
+       measure_curve,
+       {"fisher_levels.csv", "fisher_information.png", "fisher_fraction.png", "denoising.png"}},
+      {"maps", "pictures of where the information is, pixel by pixel", measure_maps, {}},
+      {"spectrum",
+       "eigenvalues and eigen-images of the mean denoiser Jacobian",
+       measure_spectrum,
+       {"fisher_spectrum.jsonl", "eigen_images.png", "spectrum.png"}},
+      {"jacobian",
+       "symmetry, positivity and calibrated uncertainty",
+       measure_jacobian,
+       {"fisher_jacobian.csv", "reliability.csv", "reliability.png"}},
+      {"dimension",
+       "intrinsic dimension, three ways",
+       measure_dimension,
+       {"intrinsic_dimension.csv", "intrinsic_dimension.png"}},
+      {"divergence",
+       "distance to the score of --against, in nats",
+       measure_divergence,
+       {"fisher_divergence.csv"}},
+      {"likelihood",
+       "-ln p in nats and bits/dim; what the class tells",
+       measure_likelihood,
+       {"fisher_integrals.csv"}},
+      {"traces",
+       "true and empirical Fisher information of the parameters, layer by layer",
+       measure_parameters,
+       {"fisher_parameters.csv", "parameters.png", "parameter_diagonal.safetensors"},
+       FisherSpace::parameters},
+      {"eigenvalues",
+       "of the parameters' Fisher information; effective parameters",
+       measure_parameter_spectrum,
+       {"parameter_spectrum.jsonl", "parameter_spectrum.png", "spectral_density.png",
+        "effective_parameters.png"},
+       FisherSpace::parameters},
+      {"steps",
+       "the divergence of steps of the parameters against its quadratic form",
+       measure_parameter_steps,
+       {"parameter_steps.csv", "parameter_steps.png"},
+       FisherSpace::parameters},
+      {"curvature",
+       "the parameters' Fisher matrix by blocks, kept in a file for other commands",
+       measure_parameter_curvature,
+       {"curvature.safetensors"},
+       FisherSpace::parameters},
   };
   return parts;
 }

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "checkpoint/curvature_file.h"
 #include "cli/estimate_text.h"
 #include "cli/fisher_network.h"
@@ -13,36 +16,45 @@
 namespace halcyon {
 namespace {
 
-Curvature fitted(const FisherJob& job, const FisherNetwork& network) {
+/// Fits of draws that they do not share: `parts` of all draws, or fewer of a single draw each.
+std::vector<Curvature> fitted(const FisherJob& job, const FisherNetwork& network, int64_t parts) {
   const auto& options = job.options.parameters;
-  const auto& bands = network.bands();
-  const int64_t batches = bands.count() * options.draws;
-  const int64_t passes =
-      options.curvature == CurvatureKind::ekfac || options.curvature == CurvatureKind::exact ? 2
-                                                                                             : 1;
-  Progress progress("curvature", "batches", passes * batches);
+  const auto bands = network.bands().count();
+  parts = std::min(parts, options.draws);
+  const int64_t draws = options.draws / parts;
+  const bool twice =
+      options.curvature == CurvatureKind::ekfac || options.curvature == CurvatureKind::exact;
+  Progress progress(parts == 1 ? "curvature" : "its error", "batches",
+                    (twice ? 2 : 1) * parts * draws * bands);
   int64_t done = 0;
-  const auto batch = [&](int64_t i) {
-    stop_if_interrupted();
-    progress.update(done++);
-    return network.batch("curvature", i % bands.count(), i / bands.count(), options.batch);
-  };
-  auto rng = network.generator("curvature", 0);
-  return fit_curvature(network.denoiser(), network.space(),
-                       {.kind = options.curvature, .sharing = options.sharing}, batch, batches,
-                       rng);
+  std::vector<Curvature> fits;
+  for (int64_t part = 0; part < parts; ++part) {
+    const auto batch = [&](int64_t i) {
+      stop_if_interrupted();
+      progress.update(done++);
+      return network.batch("curvature", i % bands, part * draws + i / bands, options.batch);
+    };
+    auto rng = network.generator(parts == 1 ? "curvature" : "curvature parts", part);
+    fits.push_back(fit_curvature(network.denoiser(), network.space(),
+                                 {.kind = options.curvature, .sharing = options.sharing}, batch,
+                                 bands * draws, rng));
+  }
+  return fits;
 }
 
+/// u^T F u, two ways.
 struct Audit {
   std::string direction;
-  double curvature;  ///< u^T F u by the approximation
-  Estimate exact;    ///< by products with the Jacobian, over images
+  Estimate blocks;  ///< by the approximation, over fits of parts of its draws
+  Estimate exact;   ///< by products with the Jacobian, over images
 };
 
-/// u^T F u of images of every band, of directions u of norm 1.
+/// Of images of every band, along directions u of norm 1.
 std::vector<Audit> audit(const FisherJob& job, const FisherNetwork& network,
                          const Curvature& curvature) {
+  constexpr int64_t kParts = 4;
   const auto& bands = network.bands();
+  const auto parts = fitted(job, network, kParts);
   auto rng = network.generator("curvature", 1);
   const auto random =
       torch::randn({network.space().dim()}, rng, network.space().parameters().front().options());
@@ -57,7 +69,13 @@ std::vector<Audit> audit(const FisherJob& job, const FisherNetwork& network,
       squares.add(along.flatten(1).square().sum(1, /*keepdim=*/true));
       stop_if_interrupted();
     }
-    found.push_back({name, curvature.quadratic(u), squares.mean(0)});
+    SampleMoments of_parts(1);
+    for (const auto& part : parts) {
+      of_parts.add(torch::full({1, 1}, part.quadratic(u), torch::kFloat64));
+    }
+    auto blocks = of_parts.mean(0);
+    blocks.value = curvature.quadratic(u);
+    found.push_back({name, blocks, squares.mean(0)});
   }
   return found;
 }
@@ -76,7 +94,7 @@ int64_t in_layers(const Curvature& curvature) {
 void measure_parameter_curvature(FisherJob& job) {
   const FisherNetwork network(job);
   const auto& options = job.options.parameters;
-  const auto curvature = fitted(job, network);
+  const auto curvature = fitted(job, network, /*parts=*/1).front();
   const auto path = job.path("curvature.safetensors");
   write_curvature(path, curvature,
                   {{"content", "curvature: the Fisher information of the parameters, by blocks"},
@@ -94,11 +112,12 @@ void measure_parameter_curvature(FisherJob& job) {
              to_text(options.curvature), path, curvature.blocks().size(), 100 * share);
   Table table{.columns = {"direction", "u' F u", "by the blocks", "blocks / F"}};
   for (const auto& [direction, blocks, exact] : audit(job, network, curvature)) {
-    const double ratio = blocks / exact.value;
-    const Estimate ratio_estimate = {ratio, ratio * exact.standard_error / exact.value,
-                                     exact.count};
+    const double ratio = blocks.value / exact.value;
+    const double error = ratio * std::hypot(exact.standard_error / exact.value,
+                                            blocks.standard_error / blocks.value);
+    const Estimate ratio_estimate = {ratio, error, exact.count};
     table.rows.push_back(
-        {direction, with_error(exact), fmt::format("{:.4g}", blocks), with_error(ratio_estimate)});
+        {direction, with_error(exact), with_error(blocks), with_error(ratio_estimate)});
     job.summary["curvature"][direction] = to_json(ratio_estimate);
   }
   fmt::print("{}", to_text(table));

@@ -78,15 +78,11 @@ std::set<std::string> names_of(const std::vector<FisherPart>& parts) {
 }
 
 /// The files of a study whose every part is about to be measured anew.
-void remove_results(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const auto name = entry.path().filename().string();
-    const bool ours = name.rfind("fisher_", 0) == 0 || name.rfind("parameter", 0) == 0 ||
-                      name.rfind("effective_parameters", 0) == 0 || name == "curvature.safetensors";
-    if (ours && entry.is_regular_file()) files.push_back(entry.path());
+void remove_results(const FisherJob& job) {
+  for (const auto& part : fisher_parts()) {
+    for (const char* file : part.files) fs::remove(job.path(file));
   }
-  for (const auto& file : files) fs::remove(file);
+  fs::remove(job.path(kSummary));
 }
 
 /// Those of every part that was measured, now or before.
@@ -115,7 +111,7 @@ void require_own_folder(const FisherJob& job, const std::vector<FisherPart>& par
   const auto there = parts_in(earlier), here = names_of(parts);
   const bool replaced =
       !there.empty() && std::includes(here.begin(), here.end(), there.begin(), there.end());
-  if (replaced) return remove_results(out);
+  if (replaced) return remove_results(job);
   throw ConfigError(fmt::format(
       "--out: '{}' has {} of another study ({}); want another folder, or this one removed", out,
       there.empty() ? "results" : fmt::format("{}", fmt::join(there, ", ")),

@@ -47,6 +47,7 @@ struct FisherCommand {
   std::string against;
   std::string against_weights = "ema";
   std::string only;
+  bool check_kl = false;
   int64_t detail_levels = 6;
   double detail_sigma_max = 5;
   int64_t detail_images = 64;
@@ -72,6 +73,10 @@ struct FisherCommand {
     field(self.against_weights, "against_weights", "its weights: raw, ema, or ema-HALFLIFE");
     field(self.only, "only",
           "parts to do, with commas between; empty: all.  `halcyon list fisher` names them");
+    field(
+        self.check_kl, "check_kl",
+        "the part steps of --space parameters, alone or beside those of --only: the divergence of "
+        "steps of the parameters against half its quadratic form");
     field(self.detail_levels, "detail_levels",
           "of the levels, how many for maps, spectrum, jacobian and dimension, >= 2");
     field(self.detail_sigma_max, "detail_sigma_max",
@@ -118,6 +123,7 @@ struct FisherPart {
   const char* name;     ///< as in --only
   const char* summary;  ///< one line
   void (*run)(FisherJob& job);
+  std::vector<const char*> files;  ///< of the output folder, those that it writes
   FisherSpace space = FisherSpace::data;
 };
 

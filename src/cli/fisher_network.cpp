@@ -8,7 +8,7 @@
 namespace halcyon {
 namespace {
 
-RegressionSource source_of(const FisherJob& job) {
+RegressionSource source_of(const FisherJob& job, int64_t bands) {
   if (!job.model.network || job.uncalibrated) {
     throw ConfigError(
         "--space: 'parameters' wants a checkpoint with a network and no --calibration, got " +
@@ -20,7 +20,7 @@ RegressionSource source_of(const FisherJob& job) {
           options.weighting,
           job.study.sigmas().front(),
           job.study.sigmas().back(),
-          options.bands,
+          bands,
           job.options.use.seed,
           job.device};
 }
@@ -33,7 +33,8 @@ FisherNetwork::FisherNetwork(RegressionSource source)
       objective_(source_.model.recipe.loss, source_.model.recipe.preconditioning),
       bands_(objective_, source_.weighting, source_.sigma_min, source_.sigma_max, source_.bands) {}
 
-FisherNetwork::FisherNetwork(const FisherJob& job) : FisherNetwork(source_of(job)) {}
+FisherNetwork::FisherNetwork(const FisherJob& job, int64_t bands)
+    : FisherNetwork(source_of(job, bands)) {}
 
 RegressionBatch FisherNetwork::batch(const std::string& name, int64_t k, int64_t index,
                                      int64_t count) const {

@@ -28,7 +28,11 @@ class FisherNetwork {
   /// source.model has a network.
   explicit FisherNetwork(RegressionSource source);
   /// @throws ConfigError if the model has no network, or is calibrated.
-  explicit FisherNetwork(const FisherJob& job);
+  explicit FisherNetwork(const FisherJob& job) : FisherNetwork(job, job.options.parameters.bands) {}
+  /// The same with so many bands.
+  FisherNetwork(const FisherJob& job, int64_t bands);
+  FisherNetwork(const FisherNetwork&) = delete;  // the bands look at the objective
+  FisherNetwork& operator=(const FisherNetwork&) = delete;
 
   Denoiser& denoiser() const { return *source_.model.denoiser; }
   const ParameterSpace& space() const { return space_; }

@@ -38,6 +38,10 @@ std::string sampler_keys(SamplerOptions options) {
 
 std::string checkpoint_file(const std::string& out) {
   if (fs::path(out).extension() == ".safetensors") return out;
+  if (fs::exists(fs::path(out) / "config.ini")) {
+    throw ConfigError(fmt::format(
+        "--out: '{}' is the folder of a run; want a .safetensors file, or a folder for one", out));
+  }
   return (fs::path(out) / "ema.safetensors").string();
 }
 

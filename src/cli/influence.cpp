@@ -231,8 +231,6 @@ int influence_command(const Arguments& arguments) {
   const auto device = set_up_machine(command.machine);
   const auto model = load_trained(command.use.checkpoint, command.use.weights, device);
   load_sampler_table(command.sampler, model.source, model.range);
-  make_sampler(command.sampler);
-  make_grid(command.sampler, model.range);
   const auto [fisher, weighting] = load_curvature(command.curvature, *model.network);
   const auto set = load_with_warnings(data_options(kUsage, InfluenceCommand(), arguments, model));
   require_shape(set, model);
@@ -242,7 +240,6 @@ int influence_command(const Arguments& arguments) {
   const auto network =
       regression_on(model, set, weighting, command.draws, command.use.seed, device);
   const double ridge = command.ridge * fisher.trace() / static_cast<double>(fisher.space().dim());
-  require_option(ridge > 0, "--curvature", "a Fisher matrix that is not 0", ridge);
 
   const auto asked = queries(command, model, device);
   Influence influence(fisher, ridge, candidates.all);

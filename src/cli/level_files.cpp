@@ -111,12 +111,14 @@ void load_sampler_table(SamplerOptions& options, const std::string& source,
   if (options.grid == GridSpacing::file && !options.grid_file.empty()) {
     options.grid_levels = load_grid_levels(options.grid_file);
   }
-  if (options.variance != ReverseVariance::optimal) return;
-  if (!options.fisher.empty()) {
+  const bool optimal = options.variance == ReverseVariance::optimal;
+  if (optimal && !options.fisher.empty()) {
     options.eps_mse = load_level_table(options.fisher, "eps_mse");
-  } else if (is_toy(source)) {
+  } else if (optimal && is_toy(source)) {
     options.eps_mse = exact_eps_mse(source, options, range);
   }
+  make_sampler(options);
+  make_grid(options, range);
 }
 
 }  // namespace halcyon

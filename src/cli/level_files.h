@@ -27,7 +27,7 @@ std::string fingerprint(const LogSigmaTable& table);
 /// What the options of a sampler name files for.  sampler.grid = file gets its levels from
 /// sampler.grid_file.  sampler.variance = optimal gets its table of eps_mse from the file of
 /// sampler.fisher, or, where that is empty and `source` is toy:NAME, the exact one.
-/// @throws FileError as above.
+/// @throws FileError as above; ConfigError for options of which no sampler or grid can be made
 void load_sampler_table(SamplerOptions& options, const std::string& source,
                         const ModelRange& range);
 

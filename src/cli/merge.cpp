@@ -82,8 +82,8 @@ void check_options(const MergeCommand& o, size_t models) {
     throw ConfigError("--curvature: counts only with --weights fisher");
   }
   require_option(o.ridge > 0 && std::isfinite(o.ridge), "--ridge", "a number > 0", o.ridge);
-  require_option(o.images >= 0, "--images", "a whole number >= 0", o.images);
   require_option(o.bands > 0, "--bands", "a whole number > 0", o.bands);
+  require_measurable("--images", o.images, o.bands);
   require_option(!o.out.empty(), "--out", "a file to write", "none");
 }
 
@@ -178,12 +178,20 @@ Merge merged(const MergeCommand& command, const Parents& parents) {
   for (const auto& fisher : parents.fishers) trace += fisher.trace();
   const auto numbers = static_cast<double>(parents.parts[0].theta.numel()) *
                        static_cast<double>(parents.fishers.size());
-  require_option(trace > 0, "--curvature", "Fisher matrices that are not 0", trace);
   return merge_parameters(parents.parts, command.ridge * trace / numbers);
 }
 
+/// What each model is measured on.
+std::vector<HeldOut> load_data(const Parents& parents) {
+  std::vector<HeldOut> data;
+  for (const auto& model : parents.models) {
+    data.push_back(load_measured(model.recipe.data, /*split_is_named=*/false, model));
+  }
+  return data;
+}
+
 void measure(const MergeCommand& command, const Arguments& names, const Parents& parents,
-             const torch::Tensor& merge, torch::Device device) {
+             const std::vector<HeldOut>& data, const torch::Tensor& merge, torch::Device device) {
   auto plain = parents.parts;
   for (auto& part : plain) part.fisher = nullptr;
   std::vector<Candidate> candidates;
@@ -191,13 +199,11 @@ void measure(const MergeCommand& command, const Arguments& names, const Parents&
   candidates.push_back({"uniform merge", merge_parameters(plain, 1).theta});
   if (!parents.fishers.empty()) candidates.push_back({"Fisher merge", merge});
   for (size_t k = 0; k < names.size(); ++k) {
-    const auto& model = parents.models[k];
-    const auto data = load_measured(model.recipe.data, /*split_is_named=*/false, model);
     const auto weighting =
         parents.weightings.empty() ? ParameterWeighting::train : parents.weightings[k];
-    const auto network =
-        regression_on(model, data.set, weighting, command.bands, command.seed, device);
-    fmt::print("on the data of {} ({}):\n{}", names[k], data.split,
+    const auto network = regression_on(parents.models[k], data[k].set, weighting, command.bands,
+                                       command.seed, device);
+    fmt::print("on the data of {} ({}):\n{}", names[k], data[k].split,
                to_text(measured_on(plain[k].theta, parents.parts[k].fisher, network, candidates,
                                    command.images)));
   }
@@ -213,13 +219,14 @@ int merge_command(const Arguments& arguments) {
   const auto device = set_up_machine(command.machine);
   const auto parents = load_parents(command, names, device);
   const auto file = checkpoint_file(command.out);
-  require_file_place(file);  // before the work: a bad place costs none
+  require_file_place(file);  // before the work: a bad place costs none, nor do bad images
+  const auto data = command.images > 0 ? load_data(parents) : std::vector<HeldOut>();
   const auto merge = merged(command, parents);
   if (merge.iterations > 0) {
     fmt::print("{} steps of conjugate gradients, residual {:.1e}\n", merge.iterations,
                merge.residual);
   }
-  if (command.images > 0) measure(command, names, parents, merge.theta, device);
+  if (command.images > 0) measure(command, names, parents, data, merge.theta, device);
 
   const auto& first = parents.models.front();
   const ParameterSpace space(*first.network);

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <optional>
+
 #include "cli/acting_model.h"
 #include "cli/estimate_text.h"
 #include "cli/evaluation_data.h"
@@ -52,8 +54,8 @@ constexpr const char* kUsage =
 
 void check_options(const PruneCommand& o) {
   require_option(0 < o.share && o.share < 1, "--share", "a number in (0, 1)", o.share);
-  require_option(o.images >= 0, "--images", "a whole number >= 0", o.images);
   require_option(o.bands > 0, "--bands", "a whole number > 0", o.bands);
+  require_measurable("--images", o.images, o.bands);
   require_option(!o.use.out.empty(), "--out", "a file to write", "none");
 }
 
@@ -88,7 +90,12 @@ int prune_command(const Arguments& arguments) {
   const auto model = load_trained(command.use.checkpoint, command.use.weights, device);
   const auto [kept, weighting] = load_curvature(command.curvature, *model.network);
   const auto file = checkpoint_file(command.use.out);
-  require_file_place(file);  // before the work: a bad place costs none
+  require_file_place(file);  // before the work: a bad place costs none, nor do bad images
+  std::optional<HeldOut> data;
+  if (command.images > 0) {
+    data = load_measured(data_options(kUsage, PruneCommand(), arguments, model),
+                         names_key(arguments, "data.split"), model);
+  }
   const auto fisher = kept.to(torch::kFloat64);
   const auto& space = fisher.space();
   const auto theta = space.flat(space.parameters()).detach();
@@ -96,13 +103,11 @@ int prune_command(const Arguments& arguments) {
   fmt::print("{} ({} weights, step {}): {} of {} parameters of affine layers removed ({})\n",
              model.source, model.weights, model.step, pruning.count(), pruning.candidates,
              to_text(command.kind));
-  if (command.images > 0) {
-    const auto data = load_measured(data_options(kUsage, PruneCommand(), arguments, model),
-                                    names_key(arguments, "data.split"), model);
+  if (data) {
     const auto network =
-        regression_on(model, data.set, weighting, command.bands, command.use.seed, device);
+        regression_on(model, data->set, weighting, command.bands, command.use.seed, device);
     const auto step = -theta * pruning.removed.to(theta.options());
-    print_cost(pruning, step_cost(network, step, command.images), data);
+    print_cost(pruning, step_cost(network, step, command.images), *data);
   } else {
     fmt::print("foretold: {:.4g} nats an image\n", pruning.divergence);
   }

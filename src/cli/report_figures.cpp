@@ -218,4 +218,18 @@ Plot metric_plot(const Table& metrics, const std::string& column, const std::str
   return plot;
 }
 
+Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label) {
+  Plot plot{.x_label = "step", .y_label = label, .log_y = true};
+  const auto step = column_numbers(metrics, "step");
+  const auto name = [](size_t k, const std::string& of) { return fmt::format("band{}_{}", k, of); };
+  const auto& columns = metrics.columns;
+  for (size_t k = 1; std::find(columns.begin(), columns.end(), name(k, quantity)) != columns.end();
+       ++k) {
+    auto series = metric_series(metrics, step, name(k, quantity));
+    series.title = fmt::format("σ about {:.2g}", column_numbers(metrics, name(k, "sigma")).back());
+    add(plot, std::move(series));
+  }
+  return plot;
+}
+
 }  // namespace halcyon

@@ -54,5 +54,7 @@ PlotSeries metric_series(const Table& metrics, const std::vector<double>& x,
 /// A column of metrics.csv, or of another table with steps, over steps; see metric_series().
 Plot metric_plot(const Table& metrics, const std::string& column, const std::string& label,
                  bool log_y);
+/// `quantity` of every band of noise levels of run.gradient_bands, band1_QUANTITY and so on.
+Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label);
 
 }  // namespace halcyon

@@ -36,6 +36,16 @@ std::string training_section(const ReportData& data) {
     figures += html::figure(metric_plot(data.metrics, curve.column, curve.label, curve.log_y),
                             std::string(curve.label) + " over steps", curve.caption);
   }
+  constexpr Curve kBands[] = {
+      {"gradient", "|E g|²", true,
+       "<b>Gradient by noise level</b>: the square of its mean, with a band of 2 standard "
+       "errors."},
+      {"snr", "|E g|² / tr Cov[g]", true,
+       "<b>Signal to noise of the gradient</b> of one image, by noise level."}};
+  for (const auto& curve : kBands) {
+    figures += html::figure(band_plot(data.metrics, curve.column, curve.label),
+                            std::string(curve.label) + " over steps", curve.caption);
+  }
   return html::section("Training", html::row(figures));
 }
 

@@ -103,8 +103,6 @@ Model prepare(RestoreCommand& command, torch::Device device) {
     command.precision = Precision::fp32;
   }
   load_sampler_table(command.sampler, model.source, model.range);
-  make_sampler(command.sampler);
-  make_grid(command.sampler, model.range);
   return model;
 }
 

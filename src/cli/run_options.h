@@ -26,6 +26,7 @@ struct MachineOptions {
 struct RunOptions {
   std::string dir = "runs/latest";
   int64_t log_every = 20;
+  int64_t gradient_bands = 0;
   int64_t checkpoint_every = 1000;
   int64_t keep_checkpoints = 3;
   int64_t sample_every = 1000;
@@ -39,6 +40,9 @@ struct RunOptions {
   static void fields(Self& self, Field&& field) {
     field(self.dir, "dir", "run directory: everything that the run writes");
     field(self.log_every, "log_every", "steps between rows of metrics.csv, > 0");
+    field(self.gradient_bands, "gradient_bands",
+          "bands of noise levels whose gradients each row tells of: |E g|^2, and its share of the "
+          "noise of one image, for about one more gradient of the batch; 0: none");
     field(self.checkpoint_every, "checkpoint_every", "steps between checkpoints; 0: only the last");
     field(self.keep_checkpoints, "keep_checkpoints", "newest checkpoints kept; 0: all");
     field(self.sample_every, "sample_every", "steps between sample grids; 0: none");

@@ -155,8 +155,6 @@ Model load(SampleCommand& command, torch::Device device) {
   const bool graph = wants_graph(command, model, device);
   if (model.network) model.network->replay_evaluations(graph);
   load_sampler_table(command.sampler, model.source, model.range);
-  make_sampler(command.sampler);
-  make_grid(command.sampler, model.range);
   return model;
 }
 

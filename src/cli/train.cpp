@@ -6,6 +6,7 @@
 #include "checkpoint/checkpoint.h"
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
+#include "cli/interrupt.h"
 #include "cli/level_files.h"
 #include "cli/machine.h"
 #include "cli/remembering.h"
@@ -13,6 +14,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "fisher/band_gradients.h"
 #include "io/atomic_file.h"
 #include "io/environment.h"
 #include "kernels/cuda/recorded_work.h"
@@ -39,9 +41,15 @@ struct TrainCommand {
   }
 };
 
-/// Defaults for a run that goes on with the network of `recipe`.
-TrainingRun begin_with(const Recipe& recipe) {
+/// The defaults that hang on what else is asked for: an optimiser has a learning rate of its own,
+/// and a run that begins with other weights goes on with their network.
+TrainingRun defaults_for(const TrainingRun& asked) {
   TrainingRun run;
+  run.recipe.optimizer.learning_rate =
+      find_entry(optimizer_registry(), asked.recipe.optimizer.name, "optimizer.name").rate;
+  const auto& init = asked.recipe.training.init;
+  if (init.empty()) return run;
+  const auto recipe = read_checkpoint_recipe(init);
   run.recipe.model = recipe.model;
   run.recipe.preconditioning = recipe.preconditioning;
   run.recipe.loss = recipe.loss;
@@ -55,15 +63,15 @@ bool read_options(const Arguments& arguments, TrainCommand& command) {
   if (!parse_command_line(kUsage, first, arguments)) return false;
   const bool own_file = first.resume && first.config.empty();
   const auto file = own_file ? first.run.run.dir + "/config.ini" : first.config;
-  if (!file.empty()) OptionSet(command.run).read_ini_file(file);
-  // The weights' own recipe comes before both; it is known only after them.
-  const auto& init = first.run.recipe.training.init.empty() ? command.run.recipe.training.init
-                                                            : first.run.recipe.training.init;
-  if (!own_file && !init.empty()) {
-    command.run = begin_with(read_checkpoint_recipe(init));
+  const auto read = [&] {
     if (!file.empty()) OptionSet(command.run).read_ini_file(file);
-  }
-  return parse_command_line(kUsage, command, arguments);
+    return parse_command_line(kUsage, command, arguments);
+  };
+  if (own_file) return read();
+  read();
+  // These come before both, and are known only after them.
+  command.run = defaults_for(command.run);
+  return read();
 }
 
 /// Of the model to be.  No preconditioning's depends on sigma_data, which may not be measured yet.
@@ -89,6 +97,12 @@ void require_observable(const TrainingRun& options) {
 void check_options(const TrainingRun& options) {
   const auto& run = options.run;
   require_option(run.log_every > 0, "run.log_every", "a whole number > 0", run.log_every);
+  const auto most_bands = options.recipe.training.batch / kLeastInBand;
+  require_option(run.gradient_bands >= 0 && run.gradient_bands <= most_bands, "run.gradient_bands",
+                 fmt::format("a whole number in 0 .. {}, with {} images of the batch each",
+                             most_bands, kLeastInBand)
+                     .c_str(),
+                 run.gradient_bands);
   require_option(run.checkpoint_every >= 0, "run.checkpoint_every", "a whole number >= 0",
                  run.checkpoint_every);
   require_option(run.keep_checkpoints >= 0, "run.keep_checkpoints", "a whole number >= 0",
@@ -107,8 +121,6 @@ void check_options(const TrainingRun& options) {
   check_remembering(options.recipe);
   require_observable(options);
   check_options(options.fisher);
-  make_sampler(options.sampler);
-  make_grid(options.sampler, range_of(options.recipe.preconditioning));
 }
 
 /// Replaces what was left to be found out, so that config.ini repeats the run.
@@ -126,6 +138,17 @@ void resolve(Recipe& recipe, const ImageSet& set, torch::Device device) {
                                   recipe.data.path));
     }
   }
+}
+
+/// Of a natural gradient the bound is to be the length of a step, not the rate.
+void warn_of_short_steps(const OptimizerOptions& options) {
+  const auto& entry = find_entry(optimizer_registry(), options.name, "optimizer.name");
+  if (!entry.observes || options.natural.kl_clip == 0) return;
+  if (options.learning_rate >= 0.1 * entry.rate) return;
+  fmt::print(stderr,
+             "warning: optimizer.learning_rate = {:g} keeps the steps of {} below the bound "
+             "optimizer.natural.kl_clip; {:g} leaves their length to it\n",
+             options.learning_rate, options.name, entry.rate);
 }
 
 void require_recordable(const TrainingRun& options, torch::Device device) {
@@ -164,6 +187,7 @@ int train_command(const Arguments& arguments) {
   load_sampler_table(options.sampler, options.recipe.data.path,
                      range_of(options.recipe.preconditioning));
   check_options(options);
+  warn_of_short_steps(options.recipe.optimizer);
   const auto device = set_up_machine(options.machine);
   require_recordable(options, device);
 
@@ -175,7 +199,14 @@ int train_command(const Arguments& arguments) {
   resolve(options.recipe, images, device);
   const auto config = OptionSet(options).to_ini();
 
-  const auto session = started_session(command, images, held_out, device);
+  const InterruptGuard interrupt;
+  std::unique_ptr<TrainingSession> session;
+  try {
+    session = started_session(command, images, held_out, device);
+  } catch (const Interrupted& interrupted) {
+    fmt::print("stopped by signal {} before the first step\n", interrupted.signal);
+    return 128 + interrupted.signal;
+  }
   write_file_atomically(options.run.dir + "/config.ini", config);
   Arguments full = {"halcyon", "train"};
   full.insert(full.end(), arguments.begin(), arguments.end());

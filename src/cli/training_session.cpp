@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 #include <torch/torch.h>
 
+#include <cmath>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/checkpoint.h"
@@ -17,6 +19,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/recording_denoiser.h"
+#include "fisher/band_gradients.h"
 #include "io/atomic_file.h"
 #include "io/csv_reader.h"
 #include "io/plots.h"
@@ -139,16 +142,17 @@ void TrainingSession::open_events() {
 
 int TrainingSession::run() {
   const auto& recipe = options_.recipe;
-  const InterruptGuard interrupt;
   open_events();
   progress_.emplace("step", "steps", recipe.training.steps, state_.step);
   RecordedGradient recorded;
-  const TrainingTask task{recipe.training,
-                          recipe.optimizer,
-                          objective_,
-                          *preconditioning_,
-                          options_.run.graph ? &recorded : nullptr,
-                          remembered_ ? &*remembered_ : nullptr};
+  TrainingTask task{recipe.training,
+                    recipe.optimizer,
+                    objective_,
+                    *preconditioning_,
+                    options_.run.graph ? &recorded : nullptr,
+                    remembered_ ? &*remembered_ : nullptr};
+  if (options_.run.gradient_bands > 0)
+    task.look = std::bind_front(&TrainingSession::measure_bands, this);
   try {
     train(state_, task, batches(), [&](const StepReport& report) { return after_step(report); });
   } catch (const NonFiniteError& error) {
@@ -199,8 +203,26 @@ Residence TrainingSession::residence() const {
                                                                         : Residence::host;
 }
 
-bool TrainingSession::due(int64_t every) const {
-  return every > 0 && (state_.step % every == 0 || state_.step == options_.recipe.training.steps);
+bool TrainingSession::due_at(int64_t step, int64_t every) const {
+  return every > 0 && (step % every == 0 || step == options_.recipe.training.steps);
+}
+
+void TrainingSession::measure_bands(const StepObjective& objective, StepReport& report) const {
+  if (!due_at(report.step, options_.run.log_every)) return;
+  const auto bands =
+      band_gradients(objective.sigma(), options_.run.gradient_bands,
+                     [&](const torch::Tensor& index) { return objective.gradient(index); });
+  for (size_t k = 0; k < bands.size(); ++k) {
+    const auto& band = bands[k];
+    const auto add = [&](const char* what, double value) {
+      report.figures.emplace_back(fmt::format("band{}_{}", k + 1, what), value);
+    };
+    add("sigma", std::sqrt(band.sigma_low * band.sigma_high));
+    add("gradient", band.signal.value);
+    add("gradient_se", band.signal.standard_error);
+    add("snr", band.signal_to_noise.value);
+    add("snr_se", band.signal_to_noise.standard_error);
+  }
 }
 
 bool TrainingSession::after_step(const StepReport& report) {

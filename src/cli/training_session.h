@@ -39,14 +39,16 @@ class TrainingSession {
   /// makes the pictures and the table of its step again where they are due.
   void resume();
 
-  /// Trains to the last step.  Returns 0, or 128 + the signal that stopped it; either way the
-  /// state reached is in a checkpoint.
+  /// Trains to the last step, or until an InterruptGuard of the caller notes a signal.  Returns 0,
+  /// or 128 + the signal that stopped it; either way the state reached is in a checkpoint.
   int run();
 
  private:
   /// Batches of the training images and of what is replayed, from where the state stands.
   std::function<TrainingBatch()> batches() const;
   void load_what_is_remembered();
+  /// Adds what the gradient is in bands of noise levels to the step's figures, where a row is due.
+  void measure_bands(const StepObjective& objective, StepReport& report) const;
   bool after_step(const StepReport& report);
   void open_events();
   void log_row(const StepReport& report);
@@ -57,7 +59,8 @@ class TrainingSession {
   void plot_loss() const;
   /// Where the training images lie.
   Residence residence() const;
-  bool due(int64_t every) const;
+  bool due(int64_t every) const { return due_at(state_.step, every); }
+  bool due_at(int64_t step, int64_t every) const;
 
   TrainingRun options_;
   RunDirectory directory_;

@@ -64,6 +64,9 @@ struct UncertaintyCommand {
   }
 };
 
+/// So many times the divergence foretold, draws are no more those of a Gaussian about theta.
+constexpr double kBeyond = 3;
+
 constexpr const char* kUsage =
     "halcyon uncertainty --checkpoint RUN_OR_FILE --curvature FILE [--key value ...]";
 
@@ -192,11 +195,7 @@ int uncertainty_command(const Arguments& arguments) {
   const auto device = set_up_machine(command.machine);
   const auto model = load_trained(command.use.checkpoint, command.use.weights, device);
   load_sampler_table(command.sampler, model.source, model.range);
-  make_sampler(command.sampler);
-  make_grid(command.sampler, model.range);
   const auto [fisher, weighting] = load_curvature(command.curvature, *model.network);
-  require_option(fisher.trace() > 0, "--curvature", "a Fisher matrix that is not 0",
-                 command.curvature);
   const auto set = load_with_warnings(data_options(kUsage, UncertaintyCommand(), arguments, model));
   require_shape(set, model);
   make_directory(command.use.out);
@@ -226,9 +225,14 @@ int uncertainty_command(const Arguments& arguments) {
                  {"layers", to_text(command.layers)},
                  {"images", std::to_string(images)},
                  {"prior", fmt::format("{:.9g}", prior)}});
+  const double foretold = 0.5 * posterior.effective_parameters(prior) / static_cast<double>(images);
   fmt::print("a draw is {:.4g} nats an image away by the quadratic form, and {} as measured\n",
-             0.5 * posterior.effective_parameters(prior) / static_cast<double>(images),
-             with_error(drawn.divergence));
+             foretold, with_error(drawn.divergence));
+  if (drawn.divergence.value - 2 * drawn.divergence.standard_error > kBeyond * foretold) {
+    fmt::print(stderr,
+               "warning: that is beyond where the quadratic form holds, and so the posterior too: "
+               "the standard deviations are too large; want a higher --prior, or --layers last\n");
+  }
   fmt::print("{0}/uncertainty.png, {0}/uncertainty.csv\n", command.use.out);
   return 0;
 }

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -19,6 +21,14 @@ std::pair<std::string, std::string> split_key(const std::string& key) {
   const auto dot = key.rfind('.');
   if (dot == std::string::npos) return {"", key};
   return {key.substr(0, dot), key.substr(dot + 1)};
+}
+
+/// --key-of-two-words as --key_of_two_words: keys have underscores.
+std::string with_underscores(std::string argument) {
+  if (argument.rfind("--", 0) != 0) return argument;
+  const auto end = std::min(argument.find('='), argument.size());
+  std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
+  return argument;
 }
 
 }  // namespace
@@ -76,11 +86,12 @@ std::vector<std::string> OptionSet::read_command_line(const std::vector<std::str
     if (!option.bare.empty()) value->implicit_value(option.bare);
     keys.add_options()(option.key.c_str(), value, option.help.c_str());
   }
-  std::vector<std::string> rest;
+  std::vector<std::string> rest, words;
+  std::transform(arguments.begin(), arguments.end(), std::back_inserter(words), with_underscores);
   try {
     const auto style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     const auto parsed =
-        po::command_line_parser(arguments).options(keys).style(style).allow_unregistered().run();
+        po::command_line_parser(words).options(keys).style(style).allow_unregistered().run();
     for (const auto& entry : parsed.options) {
       if (entry.string_key.empty()) {
         rest.insert(rest.end(), entry.value.begin(), entry.value.end());

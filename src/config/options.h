@@ -45,8 +45,9 @@ class OptionSet {
   /// The same from a string; `origin` stands for the file in messages.
   void read_ini(const std::string& text, const std::string& origin);
 
-  /// Reads `--key value`, `--key=value` and switches; the last of equal keys counts.  Returns what
-  /// is left: the arguments without a key.  @throws ConfigError as read_ini_file().
+  /// Reads `--key value`, `--key=value` and switches, with hyphens for the underscores of a key or
+  /// not; the last of equal keys counts.  Returns what is left: the arguments without a key.
+  /// @throws ConfigError as read_ini_file().
   std::vector<std::string> read_command_line(const std::vector<std::string>& arguments);
 
   /// An INI file that reads back to equal options.  @throws ConfigError for a value that an INI

@@ -67,14 +67,16 @@ class Fit {
     if (!diagonal) find_bases();
     EigenMoments moments(blocks_.size());
     if (options_.kind != CurvatureKind::kfac) {
-      for_each_gradient([&](const TappedBatch& batch, const Backward& backward, double samples) {
-        if (blocks_.empty()) {
-          blocks_ = curvature_blocks(batch, space_);
-          moments = EigenMoments(blocks_.size());
-        }
-        moments.add_layers(batch, backward, blocks_, samples);
-        if (diagonal) moments.add_others(batch, backward, samples);
-      });
+      const auto begin = [&](const TappedBatch& batch) {
+        if (!blocks_.empty()) return;
+        blocks_ = curvature_blocks(batch, space_);
+        moments = EigenMoments(blocks_.size());
+      };
+      for_each_gradient(begin,
+                        [&](const TappedBatch& batch, const Backward& backward, double samples) {
+                          moments.add_layers(batch, backward, blocks_, samples);
+                          if (diagonal) moments.add_others(batch, backward, samples);
+                        });
       moments.set(blocks_);
     }
     return {space_, blocks_};
@@ -82,10 +84,10 @@ class Fit {
 
  private:
   void find_bases() {
-    KroneckerFactors factors(options_.sharing);
+    KroneckerFactors factors;
     std::optional<EigenMoments> others;
     std::optional<WholeBlocks> whole;
-    for_each_gradient([&](const TappedBatch& batch, const Backward& backward, double samples) {
+    const auto begin = [&](const TappedBatch& batch) {
       if (blocks_.empty()) {
         blocks_ = curvature_blocks(batch, space_);
         others.emplace(blocks_.size());
@@ -93,23 +95,27 @@ class Fit {
           whole.emplace(blocks_.size(), options_.exact_limit);
         }
       }
-      factors.add_inputs(batch);
-      factors.add_gradients(batch, backward, samples);
-      others->add_others(batch, backward, samples);
-      if (whole) whole->add(batch, backward, samples);
-    });
+      factors.add_inputs(batch, options_.sharing);
+    };
+    for_each_gradient(begin,
+                      [&](const TappedBatch& batch, const Backward& backward, double samples) {
+                        factors.add_gradients(batch, backward, options_.sharing, samples);
+                        others->add_others(batch, backward, samples);
+                        if (whole) whole->add(batch, backward, samples);
+                      });
     factors.decompose(blocks_);
     others->set(blocks_);
     if (whole) whole->decompose(blocks_);
   }
 
-  void for_each_gradient(const Visit& visit) {
+  void for_each_gradient(const std::function<void(const TappedBatch&)>& begin, const Visit& visit) {
     const bool apart = options_.targets == FisherTargets::every;
     for (int64_t i = 0; i < batches_; ++i) {
       const auto batch = batch_(i);
       const int64_t size = apart ? 1 : batch.size();
       for (int64_t n = 0; n < batch.size(); n += size) {
         const TappedBatch tapped(denoiser_, space_, part(batch, n, size));
+        begin(tapped);
         for_each_backward(
             tapped, options_.targets, rng_,
             [&](const Backward& backward, double samples) { visit(tapped, backward, samples); });

@@ -18,11 +18,11 @@ void RunningMean::add(const torch::Tensor& more, double more_weight, double kept
   weight = kept * weight + more_weight;
 }
 
-void KroneckerFactors::add_inputs(const TappedBatch& batch, double kept) {
+void KroneckerFactors::add_inputs(const TappedBatch& batch, WeightSharing sharing, double kept) {
   inputs_.resize(batch.layers().size());
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const auto a = batch.inputs(i);
-    const auto outer = sharing_ == WeightSharing::expand
+    const auto outer = sharing == WeightSharing::expand
                            ? outer_sum(a) / static_cast<double>(a.size(1))
                            : outer_sum(a.mean(1));
     inputs_[i].add(outer, static_cast<double>(batch.size()), kept);
@@ -30,12 +30,12 @@ void KroneckerFactors::add_inputs(const TappedBatch& batch, double kept) {
 }
 
 void KroneckerFactors::add_gradients(const TappedBatch& batch,
-                                     const TappedBatch::Backward& backward, double samples,
-                                     double kept) {
+                                     const TappedBatch::Backward& backward, WeightSharing sharing,
+                                     double samples, double kept) {
   gradients_.resize(batch.layers().size());
   for (size_t i = 0; i < gradients_.size(); ++i) {
     const auto g = batch.outputs(backward, i);
-    gradients_[i].add(outer_sum(sharing_ == WeightSharing::expand ? g : g.sum(1)), samples, kept);
+    gradients_[i].add(outer_sum(sharing == WeightSharing::expand ? g : g.sum(1)), samples, kept);
   }
 }
 

@@ -18,6 +18,9 @@ inline constexpr std::array<std::pair<WeightSharing, const char*>, 2> enum_names
   return {{{WeightSharing::expand, "expand"}, {WeightSharing::reduce, "reduce"}}};
 }
 
+inline constexpr const char* kSharingHelp =
+    "kfac and ekfac of convolutions: expand, or reduce (Eschenhagen et al. 2023)";
+
 /// A mean of weighted sums; with kept < 1 an exponentially weighted one, its start counted right.
 struct RunningMean {
   torch::Tensor sum;
@@ -36,12 +39,10 @@ struct RunningMean {
 /// itself where a and g are independent and T = 1; `expand` where the places are too.
 class KroneckerFactors {
  public:
-  explicit KroneckerFactors(WeightSharing sharing) : sharing_(sharing) {}
-
   /// What went in, and what came back of so many samples.
-  void add_inputs(const TappedBatch& batch, double kept = 1);
+  void add_inputs(const TappedBatch& batch, WeightSharing sharing, double kept = 1);
   void add_gradients(const TappedBatch& batch, const TappedBatch::Backward& backward,
-                     double samples, double kept = 1);
+                     WeightSharing sharing, double samples, double kept = 1);
 
   /// Gives the blocks of the layers, in their order, the eigenvectors and eigenvalues of B (x) A.
   void decompose(std::vector<CurvatureBlock>& blocks) const;
@@ -52,7 +53,6 @@ class KroneckerFactors {
   const std::vector<RunningMean>& gradients() const { return gradients_; }
 
  private:
-  WeightSharing sharing_;
   std::vector<RunningMean> inputs_, gradients_;
 };
 

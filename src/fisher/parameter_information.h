@@ -7,6 +7,7 @@
 #include "core/denoiser.h"
 #include "curvature/parameter_space.h"
 #include "curvature/regression.h"
+#include "fisher/gradient_moments.h"
 #include "fisher/sample_moments.h"
 
 namespace halcyon {
@@ -59,15 +60,14 @@ class ParameterInformation {
   /// diag G [P] float32, of the sampled draws.
   torch::Tensor diagonal() const;
 
-  /// With the error of a jackknife over groups of samples; of no count for fewer than 16 samples.
-  Estimate signal_to_noise() const;
+  /// Of the data's gradients, a sample.
+  Estimate signal_to_noise() const { return data_.signal_to_noise(); }
 
  private:
   const ParameterSpace& space_;
   BlockTraces sampled_, product_, empirical_;
-  torch::Tensor squares_;   // [P] float64: sum of sampled terms
-  torch::Tensor gradient_;  // [groups, P]: sums of the data's gradients
-  torch::Tensor power_;     // [groups] float64: sums of their squares
+  torch::Tensor squares_;  // [P] float64: sum of sampled terms
+  GradientMoments data_;
 };
 
 }  // namespace halcyon

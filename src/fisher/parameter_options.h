@@ -40,8 +40,7 @@ struct ParameterFisherOptions {
           "[1 / steps^2, 1]: below, Lanczos does not tell eigenvalues from 0");
     field(self.curvature, "curvature",
           "blocks of the matrix that are kept: diagonal, kfac, ekfac, or exact (small layers)");
-    field(self.sharing, "sharing",
-          "kfac and ekfac of convolutions: expand, or reduce (Eschenhagen et al. 2023)");
+    field(self.sharing, "sharing", kSharingHelp);
   }
 };
 

@@ -3,6 +3,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include "curvature/parameter_jacobian.h"
 #include "fisher/denoiser_jacobian.h"
@@ -36,6 +38,14 @@ Estimate ParameterSpectrum::trace(const std::function<double(double)>& f) const 
 Estimate ParameterSpectrum::effective_parameters(double ridge) const {
   return trace(
       [ridge](double value) { return std::max(value, 0.0) / (std::max(value, 0.0) + ridge); });
+}
+
+Estimate ParameterSpectrum::density(double value, double decades) const {
+  return trace([=](double eigenvalue) {
+    if (eigenvalue <= 0) return 0.0;
+    const double z = std::log10(eigenvalue / value) / decades;
+    return std::exp(-z * z / 2) / (decades * std::sqrt(2 * std::numbers::pi));
+  });
 }
 
 Estimate ParameterSpectrum::participation_ratio() const {

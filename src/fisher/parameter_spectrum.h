@@ -33,6 +33,8 @@ struct ParameterSpectrum {
   /// tr [G (G + ridge)^-1]: how many parameters the data settle more than a prior of precision
   /// `ridge` does (MacKay 1992).
   Estimate effective_parameters(double ridge) const;
+  /// Eigenvalues a decade about `value`, by a normal density of so many decades' width.
+  Estimate density(double value, double decades) const;
   /// (tr G)^2 / tr G^2, the number of directions that share the trace.
   Estimate participation_ratio() const;
 };

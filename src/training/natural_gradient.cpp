@@ -44,7 +44,8 @@ void NaturalGradient::measure_curvature(const StepObjective& objective,
   const bool renewed = decomposition_is_due(options, before);
   objective.regress(options.images, [&](Denoiser& denoiser, const RegressionBatch& batch) {
     const TappedBatch tapped(denoiser, space_, batch);
-    running_.add(tapped, options.targets, options.factor_decay, renewed, targets_rng_);
+    running_.add(tapped, {options.targets, options.sharing, options.factor_decay, renewed},
+                 targets_rng_);
   });
 }
 
@@ -62,13 +63,13 @@ void NaturalGradient::move(const torch::Tensor& values, double nu) const {
   }
 }
 
-NaturalGradient::Trial NaturalGradient::try_step(const OptimizerStep& step, double limit) {
-  const double length = std::sqrt(velocity_.square().sum(torch::kFloat64).item<double>());
+NaturalGradient::Trial NaturalGradient::try_step(const OptimizerStep& step, double limit,
+                                                 double square) {
   if (limit > 0 && stiffness_ == 0) {
-    stiffness_ = running_.curvature()->quadratic(velocity_) / (2 * length * length);
+    stiffness_ = running_.curvature()->quadratic(velocity_) / (2 * square);
   }
   Trial trial = {0, 0, 0};
-  double nu = limit > 0 ? std::min(step.rate, std::sqrt(limit / stiffness_) / length) : step.rate;
+  double nu = limit > 0 ? std::min(step.rate, std::sqrt(limit / (stiffness_ * square))) : step.rate;
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     move(step.values, nu - trial.nu);
     const auto now = step.objective->evaluate();
@@ -101,7 +102,8 @@ void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& 
   velocity_.mul_(natural.momentum).add_(running_.curvature()->solve(g, damping_));
   const double share = step.rate / options.learning_rate;
   const double limit = natural.kl_clip * share * share;
-  const auto trial = try_step(step, limit);
+  const double square = velocity_.square().sum(torch::kFloat64).item<double>();
+  const auto trial = try_step(step, limit, square);
   if (!std::isfinite(trial.kl) || (trial.nu <= 0 && step.rate > 0)) {
     throw NonFiniteError(fmt::format(
         "step {}: a natural step of rate {:.3g} changes the loss by {:.3g} nats; try a higher "
@@ -117,8 +119,7 @@ void NaturalGradient::update(const OptimizerStep& step, const OptimizerOptions& 
   if (limit > 0 && trial.kl > 0) nu = std::min(step.rate, nu * std::sqrt(limit / trial.kl));
   move(step.values, nu - trial.nu);
   step_kl_ = nu > 0 ? trial.kl * (nu / trial.nu) * (nu / trial.nu) : 0;
-  if (step_kl_ > 0)
-    stiffness_ = step_kl_ / (nu * nu * velocity_.square().sum(torch::kFloat64).item<double>());
+  if (step_kl_ > 0) stiffness_ = step_kl_ / (nu * nu * square);
   if (options.weight_decay > 0) step.values.mul_(1 - step.rate * options.weight_decay);
 }
 

@@ -46,8 +46,8 @@ class NaturalGradient final : public Optimizer {
   struct Trial {
     double nu, loss, kl;
   };
-  /// Goes along v at most `rate` far, to near `limit` nats (0: any).
-  Trial try_step(const OptimizerStep& step, double limit);
+  /// Goes along v, whose |v|^2 is `square`, at most `rate` far, to near `limit` nats (0: any).
+  Trial try_step(const OptimizerStep& step, double limit, double square);
   void review_damping(const NaturalOptions& options, double share);
 
   TensorMap velocities() const;

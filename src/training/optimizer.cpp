@@ -42,14 +42,14 @@ void Optimizer::load(const TensorMap& tensors, const FlatParameters& parameters)
 
 const std::vector<OptimizerEntry>& optimizer_registry() {
   static const std::vector<OptimizerEntry> entries = {
-      {"adamw", "AdamW (Loshchilov and Hutter 2019)", false, make_adamw},
-      {"sgd", "gradient descent with momentum (Polyak 1964)", false, make_sgd},
+      {"adamw", "AdamW (Loshchilov and Hutter 2019)", false, 2e-4, make_adamw},
+      {"sgd", "gradient descent with momentum (Polyak 1964)", false, 2e-4, make_sgd},
       {"muon",
        "orthogonal updates of the layers' matrices, AdamW for the rest (Jordan et al. 2024)", false,
-       make_muon},
-      {"kfac", "natural gradient by Kronecker factors (Martens and Grosse 2015)", true,
+       2e-4, make_muon},
+      {"kfac", "natural gradient by Kronecker factors (Martens and Grosse 2015)", true, 1,
        make_natural<CurvatureKind::kfac>},
-      {"ekfac", "the same with measured eigenvalues (George et al. 2018)", true,
+      {"ekfac", "the same with measured eigenvalues (George et al. 2018)", true, 1,
        make_natural<CurvatureKind::ekfac>}};
   return entries;
 }

@@ -49,6 +49,7 @@ struct OptimizerEntry {
   const char* name;     ///< as written in configs
   const char* summary;  ///< one line for `halcyon list optimizers`
   bool observes;        ///< as Optimizer says
+  double rate;          ///< learning rate to begin with
   std::unique_ptr<Optimizer> (*make)(const torch::nn::Module&, const FlatParameters&,
                                      uint64_t seed);
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "curvature/fisher_targets.h"
+#include "curvature/kronecker_factors.h"
 
 namespace halcyon {
 
@@ -34,6 +35,7 @@ struct NaturalOptions {
   double momentum = 0.8;
   int64_t images = 16;
   FisherTargets targets = FisherTargets::sampled;
+  WeightSharing sharing = WeightSharing::expand;
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -55,6 +57,7 @@ struct NaturalOptions {
     field(self.images, "images", "images of a batch that the curvature is measured on, > 0");
     field(self.targets, "targets",
           "what its gradients are of: sampled targets, or every output in turn (small networks)");
+    field(self.sharing, "sharing", kSharingHelp);
   }
 };
 
@@ -75,7 +78,9 @@ struct OptimizerOptions {
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
     field(self.name, "name", "what makes steps of gradients; `halcyon list optimizers` has all");
-    field(self.learning_rate, "learning_rate", "learning rate after warm-up, > 0");
+    field(self.learning_rate, "learning_rate",
+          "learning rate after warm-up, > 0; of kfac and ekfac 1 unless given: natural.kl_clip is "
+          "the length of a step then");
     field(self.warmup_steps, "warmup_steps", "steps over which the rate rises linearly from 0");
     field(self.decay, "decay", "after warm-up: constant, or cosine to 0 at the last step");
     field(self.beta1, "beta1", "decay of the gradient's running mean (adamw, muon), in [0, 1)");

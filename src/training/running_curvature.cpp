@@ -60,13 +60,12 @@ Layout read_layout(const std::string& name, const torch::Tensor& tensor,
 }  // namespace
 
 RunningCurvature::RunningCurvature(CurvatureKind kind, ParameterSpace space)
-    : kind_(kind), space_(std::move(space)), factors_(WeightSharing::expand), moments_(0) {
+    : kind_(kind), space_(std::move(space)), moments_(0) {
   TORCH_CHECK(kind == CurvatureKind::kfac || kind == CurvatureKind::ekfac,
               "RunningCurvature: of K-FAC's or EKFAC's form");
 }
 
-void RunningCurvature::add(const TappedBatch& batch, FisherTargets targets, double kept,
-                           bool renewed, at::Generator& rng) {
+void RunningCurvature::add(const TappedBatch& batch, const Update& update, at::Generator& rng) {
   const torch::NoGradGuard no_grad;
   if (blocks_.empty()) {
     blocks_ = curvature_blocks(batch, space_);
@@ -76,18 +75,18 @@ void RunningCurvature::add(const TappedBatch& batch, FisherTargets targets, doub
   TORCH_CHECK(batch.layers().size() == layers_, "RunningCurvature: the network has changed");
   // Calls add(backward, samples, share kept) for each target.
   const auto each = [&](const auto& add) {
-    double share = kept;
-    for_each_backward(batch, targets, rng, [&](const Backward& backward, double samples) {
+    double share = update.kept;
+    for_each_backward(batch, update.targets, rng, [&](const Backward& backward, double samples) {
       add(backward, samples, share);
       share = 1;
     });
   };
-  factors_.add_inputs(batch, kept);
+  factors_.add_inputs(batch, update.sharing, update.kept);
   each([&](const Backward& backward, double samples, double share) {
-    factors_.add_gradients(batch, backward, samples, share);
+    factors_.add_gradients(batch, backward, update.sharing, samples, share);
     moments_.add_others(batch, backward, samples, share);
   });
-  if (renewed || !curvature_) decompose();
+  if (update.renewed || !curvature_) decompose();
   if (kind_ == CurvatureKind::ekfac) {
     each([&](const Backward& backward, double samples, double share) {
       moments_.add_layers(batch, backward, blocks_, samples, share);

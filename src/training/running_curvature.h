@@ -19,13 +19,18 @@ namespace halcyon {
 /// eigenvectors: U diag(lambda) U^T becomes the diagonal of U'^T U diag(lambda) U^T U'.
 class RunningCurvature {
  public:
+  struct Update {
+    /// With `every` the factors of the layers are those of all outputs in turn, and no estimate.
+    FisherTargets targets = FisherTargets::sampled;
+    WeightSharing sharing = WeightSharing::expand;
+    double kept = 0;       ///< what the means keep of what was there
+    bool renewed = false;  ///< with the eigenvectors of the factors as they are then
+  };
+
   RunningCurvature(CurvatureKind kind, ParameterSpace space);
 
-  /// One more batch; the means keep so much of what was there.  With `every` target the factors of
-  /// the layers are those of all outputs in turn, and no estimate.  `renewed`: with the
-  /// eigenvectors of the factors as they are then, as at the first batch.
-  void add(const TappedBatch& batch, FisherTargets targets, double kept, bool renewed,
-           at::Generator& rng);
+  /// One more batch; the first one always has its own eigenvectors.
+  void add(const TappedBatch& batch, const Update& update, at::Generator& rng);
 
   /// Since the first batch.
   const std::optional<Curvature>& curvature() const { return curvature_; }

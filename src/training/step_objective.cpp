@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "curvature/parameter_space.h"
+
 namespace halcyon {
 namespace {
 
@@ -47,6 +49,26 @@ StepObjective::Now StepObjective::evaluate() const {
   parts_.dropout.set_state(present);
   const auto images = static_cast<double>(count);
   return {loss.item<double>() / images, kl.item<double>() / images};
+}
+
+torch::Tensor StepObjective::gradient(const torch::Tensor& index) const {
+  const auto chosen = [&](const torch::Tensor& t) {
+    return t.defined() ? t.index_select(0, index) : t;
+  };
+  const auto present = parts_.dropout.get_state();
+  parts_.dropout.set_state(dropout_);
+  const auto x0 = chosen(batch_.x0);
+  const auto sigma = chosen(batch_.sigma);
+  PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, chosen(batch_.label));
+  const auto denoised = denoiser.denoise(noisy(x0, sigma, chosen(loss_.noise)), sigma);
+  const auto error = (denoised - x0).square().flatten(1).mean(1);
+  const auto loss = (parts_.objective.weighted(error, sigma) * chosen(batch_.weight)).mean();
+  parts_.dropout.set_state(present);
+  const ParameterSpace space(parts_.network);
+  const auto gradients = torch::autograd::grad({loss}, space.parameters(), /*grad_outputs=*/{},
+                                               /*retain_graph=*/false, /*create_graph=*/false,
+                                               /*allow_unused=*/true);
+  return space.flat(gradients).to(x0.scalar_type());
 }
 
 void StepObjective::regress(int64_t count, const See& see) const {

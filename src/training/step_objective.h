@@ -39,6 +39,12 @@ class StepObjective {
   /// By the parameters' values as they are now, with the same noise and the same dropout masks.
   Now evaluate() const;
 
+  /// Noise levels of the images, [B].
+  const torch::Tensor& sigma() const { return batch_.sigma; }
+  /// The gradient of the mean loss of the images at `index`, [P] in the module's own order, with
+  /// the same noise.  The parameters' own gradients stay as they are.
+  torch::Tensor gradient(const torch::Tensor& index) const;
+
   using See = std::function<void(Denoiser&, const RegressionBatch&)>;
   /// Shows `count` of the images, or all if they are fewer, spread over the noise levels, as a
   /// regression whose mean -ln p is the loss but for a constant.  An image weighs w / d on

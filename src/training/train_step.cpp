@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "core/require.h"
 #include "training/parameter_update.h"
-#include "training/step_objective.h"
 
 namespace halcyon {
 namespace {
@@ -114,7 +113,8 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
   auto& optimizer = *state.optimizer;
-  const auto dropout = optimizer.observes() ? state.dropout_rng.get_state() : torch::Tensor();
+  const bool seen = optimizer.observes() || task.look;
+  const auto dropout = seen ? state.dropout_rng.get_state() : torch::Tensor();
   report.loss = gradient_step(state, task, drawn);
   const double ewc_nats = task.remembered ? task.remembered->add_gradient(state.parameters) : 0;
   report.grad_norm = gradient_norm(state.parameters);
@@ -123,10 +123,15 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   const StepObjective objective({*state.network, state.parameters, task.preconditioning,
                                  task.objective, state.dropout_rng, task.training.accumulate},
                                 drawn, report.loss, dropout);
+  if (task.look) {
+    state.network->recompute_features(false);
+    task.look(objective, report);
+  }
   const UpdateTime now = {report.step, batch.x0.size(0), report.images, report.learning_rate,
                           &objective};
   update_parameters(state.parameters, optimizer, state.emas, task.optimizer, report.grad_norm, now);
-  report.figures = optimizer.figures();
+  const auto figures = optimizer.figures();
+  report.figures.insert(report.figures.end(), figures.begin(), figures.end());
   if (task.remembered) report.figures.emplace_back("ewc_nats", ewc_nats);
   state.noise.add(drawn.quantile, report.loss.error / report.loss.sigma.square());
   state.step = report.step;

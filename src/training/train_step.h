@@ -10,6 +10,7 @@
 #include "core/denoising_loss.h"
 #include "core/precision.h"
 #include "training/recorded_gradient.h"
+#include "training/step_objective.h"
 #include "training/training_state.h"
 #include "training/weight_consolidation.h"
 
@@ -54,10 +55,11 @@ struct StepReport {
   int64_t step = 0;
   int64_t images = 0;
   double learning_rate = 0;
-  double grad_norm = 0;                                 ///< before clipping
-  torch::Tensor x0;                                     ///< the batch that was seen
-  DenoisingLoss loss;                                   ///< of it, before the step; detached
-  std::vector<std::pair<std::string, double>> figures;  ///< of the optimiser, and ewc_nats
+  double grad_norm = 0;  ///< before clipping
+  torch::Tensor x0;      ///< the batch that was seen
+  DenoisingLoss loss;    ///< of it, before the step; detached
+  /// Of the optimiser, ewc_nats, and what TrainingTask::look found.
+  std::vector<std::pair<std::string, double>> figures;
 };
 
 /// What stays the same from step to step.
@@ -68,6 +70,8 @@ struct TrainingTask {
   const Preconditioning& preconditioning;
   RecordedGradient* recorded = nullptr;  ///< what records and replays gradients; null: nothing
   const WeightConsolidation* remembered = nullptr;  ///< null: nothing
+  /// Sees what each gradient is of before the step is taken; adds to the step's figures.
+  std::function<void(const StepObjective&, StepReport&)> look = {};
 };
 
 /// One optimiser step on `batch` of task.training.batch images.

@@ -161,6 +161,11 @@ TEST_CASE("pruning zeroes the share asked for, and by its own count at the least
   const auto asked = "prune --out " + dir / "none.safetensors" + " --checkpoint ";
   refuses(asked + run, {"--curvature", "file of `halcyon fisher"});
   refuses(asked + run + " --share 1 --curvature " + file, {"--share", "(0, 1)"});
+  const auto measured = asked + run + " --curvature " + file;
+  refuses(measured + " --images 15", {"--images", "2 for each of 8 bands", "15"});
+  refuses(measured + " --data.path " + dir / "nowhere", {"data.path", "nowhere"});
+  refuses("prune --checkpoint " + run + " --curvature " + file + " --out " + run,
+          {"--out", run, "folder of a run"});
   refuses(asked + "toy:mixture --curvature " + file, {"toy:mixture", "a trained network"});
   refuses(asked + run + " --curvature " + run + "/checkpoints/step-00000060/ema.safetensors",
           {"ema.safetensors", "want a file of curvature"});
@@ -178,6 +183,7 @@ TEST_CASE("uncertainty is of the samples that `sample` draws, and goes as the pr
       "--checkpoint " +
       run + " --curvature " + file;
   const auto text = succeeds(ask + " --out " + dir / "wide");
+  CHECK_THAT(text, !Contains("beyond where the quadratic form holds"));
   CHECK(number_after(text, "step 60): ") == 300);
   const auto wide = read_safetensors(dir / "wide/uncertainty.safetensors").tensors;
   succeeds(
@@ -200,6 +206,8 @@ TEST_CASE("uncertainty is of the samples that `sample` draws, and goes as the pr
   // (N F + p)^-1/2 -> p^-1/2.
   succeeds(ask + " --prior 1e10 --out " + dir / "sure");
   CHECK(sd(read_safetensors(dir / "sure/uncertainty.safetensors").tensors) < 1e-3 * sd(wide));
+  CHECK_THAT(succeeds(ask + " --prior 1e-2 --out " + dir / "loose"),
+             Contains("beyond where the quadratic form holds"));
   const auto last = succeeds(ask + " --layers last --images 50 --out " + dir / "last");
   CHECK(number_after(last, "step 60): ") == 50);
   CHECK(number_after(last, " determine ") < number_after(text, " determine "));

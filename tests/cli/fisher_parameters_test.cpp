@@ -69,12 +69,13 @@ TEST_CASE("the information of a network's parameters is told by layer and band",
   int bands = 0;
   for (std::string line; std::getline(lines, line); ++bands) {
     const auto json = nlohmann::json::parse(line);
+    CHECK(json["band"] == (bands < 2 ? std::to_string(bands) : "all"));
     CHECK(json["eigenvalues"].size() == 3);
     CHECK(json["eigenvalues"][0]["value"].get<double>() <=
           json["trace"]["value"].get<double>() + 5 * json["trace"]["se"].get<double>());
     CHECK(json["effective_parameters"]["value"].get<double>() < json["parameters"].get<double>());
   }
-  CHECK(bands == 2);
+  CHECK(bands == 3);  // and all together
 
   const auto summary = nlohmann::json::parse(read_file(dir / "out/fisher_summary.json"));
   CHECK_THAT(summary["kl_slope"]["random"]["value"].get<double>(), WithinAbs(2, 0.1));
@@ -82,7 +83,7 @@ TEST_CASE("the information of a network's parameters is told by layer and band",
   const auto steps = read_csv(dir / "out/parameter_steps.csv");
   const auto ratios = column_numbers(steps, "ratio");
   CHECK_THAT(ratios.back(), WithinAbs(1, 1e-4));
-  for (const auto* picture : {"parameters.png", "parameter_spectrum.png",
+  for (const auto* picture : {"parameters.png", "parameter_spectrum.png", "spectral_density.png",
                               "effective_parameters.png", "parameter_steps.png"}) {
     CHECK(fs::exists(dir / "out/" + picture));
   }
@@ -150,6 +151,8 @@ TEST_CASE("parts of one space are refused in the other, and models without param
              Contains("--space") && Contains("network"));
   CHECK_THAT(refused("fisher --checkpoint toy:lowrank --only steps --out " + dir / "b"),
              Contains("'steps' wants --space parameters"));
+  CHECK_THAT(refused("fisher --checkpoint toy:lowrank --check-kl --out " + dir / "b"),
+             Contains("--check_kl: 'steps' wants --space parameters"));
   CHECK_THAT(
       refused("fisher --checkpoint toy:lowrank --space parameters --parameters.steps 4 --out " +
               dir / "c"),

@@ -57,6 +57,55 @@ TEST_CASE("natural gradients train a toy at a constant rate without leaving it",
   CHECK(std::accumulate(end.begin(), end.end(), 0.0) / 20 < 0.98);
 }
 
+TEST_CASE("kfac and ekfac have a learning rate of their own, and say where one is too low",
+          "[cli][optimizer]") {
+  const TemporaryDirectory dir;
+  const auto train = kTrain + "--training.steps 1 --run.dir ";
+  const auto rate_of = [&](const std::string& run) {
+    const auto config = slurp(run + "/config.ini");
+    const std::string key = "\nlearning_rate = ";
+    return std::stod(config.substr(config.find(key) + key.size()));
+  };
+  CHECK(succeeds(train + dir / "kfac" + " --optimizer.name kfac").find("warning") ==
+        std::string::npos);
+  CHECK(rate_of(dir / "kfac") == 1);
+  succeeds(train + dir / "adamw");
+  CHECK(rate_of(dir / "adamw") == 2e-4);
+  const auto low =
+      succeeds(train + dir / "low" + " --optimizer.name ekfac --optimizer.learning_rate 1e-3");
+  CHECK_THAT(low, Contains("warning") && Contains("optimizer.natural.kl_clip"));
+  CHECK(rate_of(dir / "low") == 1e-3);
+}
+
+TEST_CASE("the gradient in bands of noise levels is logged and changes nothing",
+          "[cli][optimizer]") {
+  const TemporaryDirectory dir;
+  const auto more =
+      GENERATE(as<std::string>(), "", "--optimizer.name ekfac ", "--training.accumulate 2 ");
+  const auto train = kTrain + "--training.batch 32 --training.steps 6 " + more + "--run.dir ";
+  succeeds(train + dir / "plain");
+  succeeds(train + dir / "bands" + " --run.gradient_bands 3");
+  for (const std::string file : {"raw", "training"}) {
+    const auto path = "/checkpoints/step-00000006/" + file + ".safetensors";
+    CHECK(slurp(dir / "plain" + path) == slurp(dir / "bands" + path));
+  }
+  const auto table = read_csv(dir / "bands/metrics.csv");
+  const auto first = [&](const std::string& column) {
+    const auto numbers = column_numbers(table, column);
+    REQUIRE(numbers.size() == 3);
+    return numbers.front();
+  };
+  CHECK(first("band1_sigma") < first("band2_sigma"));
+  CHECK(first("band2_sigma") < first("band3_sigma"));
+  for (const std::string band : {"band1_", "band2_", "band3_"}) {
+    for (const std::string what : {"gradient", "snr"}) {
+      CHECK(std::isfinite(first(band + what)));
+      CHECK(first(band + what + "_se") > 0);
+    }
+  }
+  refuses(train + dir / "many" + " --run.gradient_bands 5", {"run.gradient_bands", "0 .. 4"});
+}
+
 TEST_CASE("optimisers and their options are refused by key", "[cli][optimizer][error]") {
   const TemporaryDirectory dir;
   const auto train = kTrain + "--run.dir " + dir / "run ";
@@ -65,9 +114,9 @@ TEST_CASE("optimisers and their options are refused by key", "[cli][optimizer][e
   refuses(train + "--optimizer.name ekfac --run.graph", {"run.graph", "ekfac"});
   refuses(train + "--optimizer.momentum 1", {"optimizer.momentum", "[0, 1)"});
   refuses(train + "--optimizer.newton_schulz_steps 0", {"optimizer.newton_schulz_steps"});
-  for (const std::string key :
-       {"damping 0", "factor_every 0", "inverse_every 0", "inverse_every 7", "factor_decay 1",
-        "momentum 1", "kl_clip -1", "images 0", "damping_rule trust", "targets all"}) {
+  for (const std::string key : {"damping 0", "factor_every 0", "inverse_every 0", "inverse_every 7",
+                                "factor_decay 1", "momentum 1", "kl_clip -1", "images 0",
+                                "damping_rule trust", "targets all", "sharing some"}) {
     refuses(train + "--optimizer.natural." + key,
             {"optimizer.natural." + key.substr(0, key.find(' '))});
   }

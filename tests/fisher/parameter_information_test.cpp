@@ -113,6 +113,11 @@ TEST_CASE("the spectrum of a linear denoiser's Fisher matrix is that of its inpu
   const double ridge = 0.7;
   CHECK(within(spectrum.effective_parameters(ridge), (exact / (exact + ridge)).sum().item<double>(),
                4));
+  // Each of the 12 eigenvalues is a normal density of its logarithm.
+  const auto z = (exact.log10() - std::log10(2.0)) / 0.3;
+  const auto density = (-z * z / 2).exp().sum().item<double>() / (0.3 * std::sqrt(2 * M_PI));
+  CHECK(within(spectrum.density(2, 0.3), density, 4));
+  CHECK(spectrum.density(2, 0.3).standard_error < 0.1 * density);
   const double ratio = exact.sum().square().item<double>() / exact.square().sum().item<double>();
   CHECK(within(spectrum.participation_ratio(), ratio, 4));
   CHECK(spectrum.participation_ratio().standard_error < 0.1 * ratio);

@@ -77,6 +77,18 @@ struct AffineRun {
     return torch::cat({views.at("layer.weight"), views.at("layer.bias").unsqueeze(1)}, 1);
   }
 
+  /// Normal equations: a^T a [W, b]^T = a^T x_0.
+  torch::Tensor optimum(const StepReport& report) const {
+    const auto a = inputs(report);
+    return torch::linalg_solve(a.t().matmul(a), a.t().matmul(x0.flatten(1))).t();
+  }
+  /// As a matrix.
+  torch::Tensor velocity() const {
+    const auto tensors = state.optimizer->tensors(state.parameters);
+    return torch::cat(
+        {tensors.at("velocity.layer.weight"), tensors.at("velocity.layer.bias").unsqueeze(1)}, 1);
+  }
+
   static constexpr int64_t kCount = 24;
   inline static const PreconditioningOptions kPreconditioning = {.name = "x0", .sigma_data = 0.5};
   std::unique_ptr<Preconditioning> preconditioning;
@@ -96,8 +108,7 @@ TEST_CASE("the natural gradient step goes to the least-squares denoiser at once"
   const auto report = run.step();
   const auto a = run.inputs(report);
   const auto target = run.x0.flatten(1);
-  // Normal equations: a^T a [W, b]^T = a^T x_0.
-  const auto optimum = torch::linalg_solve(a.t().matmul(a), a.t().matmul(target)).t();
+  const auto optimum = run.optimum(report);
   CHECK(relative_error(start, optimum) > 0.1);
   CHECK(relative_error(run.matrix(run.values()), optimum) < 1e-10);
   // The loss is the mean over numbers of -ln p: its fall is what the form says, in nats a number.
@@ -144,9 +155,11 @@ TEST_CASE("a step changes the denoiser by the divergence that bounds it",
     CHECK_THAT(report.figures.front().second, WithinRel(kl, 1e-10));
   }
   run.task.optimizer.natural.kl_clip = 1e6;  // binds no more: momentum and rate as they are
-  const auto before = run.values();
-  run.step();
-  CHECK((run.values() - before).norm().item<double>() > 0);
+  const auto before = run.matrix(run.values()), velocity = run.velocity().clone();
+  const auto report = run.step();
+  const auto want = 0.5 * velocity + before - run.optimum(report);
+  CHECK(relative_error(run.velocity(), want) < 1e-9);
+  CHECK(relative_error(run.matrix(run.values()), before - 0.7 * want) < 1e-9);
 }
 
 TEST_CASE("a bound on a step holds as measured, whatever the curvature says",
@@ -211,6 +224,21 @@ TEST_CASE("an objective evaluated again is its loss, and moves no generator",
       batch, loss, before);
   CHECK_THAT(objective.evaluate().loss, WithinRel(objective.loss(), 1e-12));
   CHECK(objective.evaluate().kl < 1e-24);
+  CHECK(torch::equal(run.state.dropout_rng.get_state(), after));
+  // Its gradient, which leaves the parameters' own as it was.
+  const auto everyone = torch::arange(AffineRun::kCount);
+  const auto gradient = objective.gradient(everyone);
+  for (const auto& parameter : run.state.network->parameters()) {
+    CHECK_FALSE(parameter.grad().defined());
+  }
+  loss.weighted.mean().backward();
+  const ParameterSpace space(*run.state.network);
+  std::vector<torch::Tensor> own;
+  for (const auto& parameter : space.parameters()) own.push_back(parameter.grad());
+  CHECK(relative_error(gradient, space.flat(own)) < 1e-12);
+  const auto halves = 0.5 * (objective.gradient(everyone.slice(0, 0, {}, 2)) +
+                             objective.gradient(everyone.slice(0, 1, {}, 2)));
+  CHECK(relative_error(halves, gradient) < 1e-12);
   CHECK(torch::equal(run.state.dropout_rng.get_state(), after));
   // Its regression has the loss as its -ln p.
   objective.regress(AffineRun::kCount, [&](Denoiser& same, const RegressionBatch& all) {

@@ -44,14 +44,15 @@ TEST_CASE("a curvature that keeps nothing is the fit of the last batch",
           "[training][curvature][oracle]") {
   Subject subject;
   const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
+  const auto sharing = GENERATE(WeightSharing::expand, WeightSharing::reduce);
   RunningCurvature running(kind, subject.space);
   auto rng = make_generator(5, "targets");
-  running.add(subject.tapped(0), FisherTargets::sampled, 0, false, rng);
+  running.add(subject.tapped(0), {.sharing = sharing}, rng);
   auto twin = rng.clone();
-  running.add(subject.tapped(1), FisherTargets::sampled, 0, true, rng);
+  running.add(subject.tapped(1), {.sharing = sharing, .renewed = true}, rng);
   const auto fitted = fit_curvature(
-      subject.denoiser, subject.space, {.kind = kind}, [&](int64_t) { return subject.batch(1); }, 1,
-      twin);
+      subject.denoiser, subject.space, {.kind = kind, .sharing = sharing},
+      [&](int64_t) { return subject.batch(1); }, 1, twin);
   for (size_t i = 0; i < fitted.blocks().size(); ++i) {
     const auto& want = fitted.blocks()[i];
     const auto& got = running.curvature()->blocks()[i];
@@ -66,14 +67,14 @@ TEST_CASE("what was measured along old eigenvectors is carried over to new ones"
   Subject subject;
   RunningCurvature running(CurvatureKind::ekfac, subject.space);
   auto rng = make_generator(5, "targets");
-  running.add(subject.tapped(0), FisherTargets::sampled, 0, true, rng);
+  running.add(subject.tapped(0), {.kept = 0, .renewed = true}, rng);
   const auto before = running.curvature()->blocks();
   auto twin = rng.clone();
   constexpr double kKept = 0.7;
-  running.add(subject.tapped(1), FisherTargets::sampled, kKept, true, rng);
+  running.add(subject.tapped(1), {.kept = kKept, .renewed = true}, rng);
   const auto after = running.curvature()->blocks();
   // The last batch alone, along the new ones.
-  running.add(subject.tapped(1), FisherTargets::sampled, 0, false, twin);
+  running.add(subject.tapped(1), {.kept = 0, .renewed = false}, twin);
   const auto& last = running.curvature()->blocks();
   int seen = 0;
   for (size_t i = 0; i < after.size(); ++i) {
@@ -97,7 +98,7 @@ TEST_CASE("the quadratic form of a curvature is that of its product", "[training
   Subject subject;
   auto rng = make_generator(5, "targets");
   RunningCurvature running(CurvatureKind::kfac, subject.space);
-  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, false, rng);
+  running.add(subject.tapped(0), {.kept = 0.9, .renewed = false}, rng);
   const auto v = torch::randn({subject.space.dim()}, rng, torch::kFloat64);
   CHECK_THAT(running.curvature()->quadratic(v),
              WithinRel(v.dot(running.curvature()->matvec(v)).item<double>(), 1e-12));
@@ -109,8 +110,8 @@ TEST_CASE("a curvature that does not fit is refused by name and changes nothing"
   const auto kind = GENERATE(CurvatureKind::kfac, CurvatureKind::ekfac);
   auto rng = make_generator(5, "targets");
   RunningCurvature running(kind, subject.space);
-  running.add(subject.tapped(0), FisherTargets::sampled, 0.9, false, rng);
-  running.add(subject.tapped(1), FisherTargets::sampled, 0.9, false, rng);
+  running.add(subject.tapped(0), {.kept = 0.9, .renewed = false}, rng);
+  running.add(subject.tapped(1), {.kept = 0.9, .renewed = false}, rng);
   const auto good = copy_of(running.tensors());
   const auto same = [&](const TensorMap& tensors) {
     return tensors.size() == good.size() &&
