@@ -183,7 +183,9 @@ TEST_CASE("uncertainty is of the samples that `sample` draws, and goes as the pr
       "--checkpoint " +
       run + " --curvature " + file;
   const auto text = succeeds(ask + " --out " + dir / "wide");
-  CHECK_THAT(text, !Contains("beyond where the quadratic form holds"));
+  // Of so few images and steps a draw is far away, and that is said.
+  const std::string beyond = "beyond where the quadratic form holds";
+  CHECK_THAT(text, Contains(beyond));
   CHECK(number_after(text, "step 60): ") == 300);
   const auto wide = read_safetensors(dir / "wide/uncertainty.safetensors").tensors;
   succeeds(
@@ -204,10 +206,8 @@ TEST_CASE("uncertainty is of the samples that `sample` draws, and goes as the pr
   CHECK(fs::exists(dir / "wide/uncertainty.png"));
 
   // (N F + p)^-1/2 -> p^-1/2.
-  succeeds(ask + " --prior 1e10 --out " + dir / "sure");
+  CHECK_THAT(succeeds(ask + " --prior 1e10 --out " + dir / "sure"), !Contains(beyond));
   CHECK(sd(read_safetensors(dir / "sure/uncertainty.safetensors").tensors) < 1e-3 * sd(wide));
-  CHECK_THAT(succeeds(ask + " --prior 1e-2 --out " + dir / "loose"),
-             Contains("beyond where the quadratic form holds"));
   const auto last = succeeds(ask + " --layers last --images 50 --out " + dir / "last");
   CHECK(number_after(last, "step 60): ") == 50);
   CHECK(number_after(last, " determine ") < number_after(text, " determine "));
