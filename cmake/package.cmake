@@ -49,6 +49,9 @@ if(BUILD_SHARED_LIBS)
 else()
   list(APPEND development_depends libopencv-dev zlib1g-dev libarchive-dev
     libboost-program-options-dev)
+  if(dnnl_FOUND)  # whose CMake package asks for OpenCL, and names no dependency
+    list(APPEND development_depends libdnnl-dev ocl-icd-opencl-dev)
+  endif()
 endif()
 list(JOIN development_depends ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS)
 

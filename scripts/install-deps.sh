@@ -2,8 +2,10 @@
 # Installs the Debian packages that Halcyon needs.  Usage: install-deps.sh [extra-package...]
 set -euo pipefail
 
+# ocl-icd-opencl-dev: libdnnl-dev's CMake package asks for OpenCL, which it does not depend on.
 packages=(g++ cmake ninja-build libtorch-dev libopencv-dev libboost-program-options-dev zlib1g-dev
-          libarchive-dev libdnnl-dev libfmt-dev nlohmann-json3-dev catch2 gnuplot-nox libopenblas0-openmp dataset-fashion-mnist "$@")
+          libarchive-dev libdnnl-dev ocl-icd-opencl-dev libfmt-dev nlohmann-json3-dev catch2
+          gnuplot-nox libopenblas0-openmp dataset-fashion-mnist "$@")
 
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
