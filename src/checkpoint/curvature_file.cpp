@@ -149,7 +149,9 @@ void require_fitted_to(const std::string& path, const Metadata& about,
 Curvature read_curvature(const std::string& path, const ParameterSpace& space) {
   const auto file = read_safetensors(path);
   try {
-    return {space, Reader(file, space).blocks()};
+    Curvature found(space, Reader(file, space).blocks());
+    if (!(found.trace() > 0)) throw CheckpointError("want a Fisher matrix that is not 0");
+    return found;
   } catch (const CheckpointError& error) {
     throw CheckpointError(fmt::format("'{}': {}", path, error.what()));
   }

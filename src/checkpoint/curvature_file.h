@@ -21,7 +21,7 @@ void require_fitted_to(const std::string& path, const Metadata& about,
                        const std::string& fingerprint);
 
 /// The curvature of a network with the parameters of `space`, on its device.
-/// @throws CheckpointError naming the file and what does not fit
+/// @throws CheckpointError naming the file and what does not fit, and for a matrix that is 0
 Curvature read_curvature(const std::string& path, const ParameterSpace& space);
 
 }  // namespace halcyon

@@ -23,7 +23,7 @@ struct KeptCurvature {
 };
 
 /// Of the file that --curvature names.  @throws ConfigError if it names none; CheckpointError as
-/// read_curvature(), and for a matrix that is 0
+/// read_curvature()
 KeptCurvature load_curvature(const std::string& path, const ScoreNetwork& network);
 
 /// As the metadata of such a file say.  @throws CheckpointError naming the file

@@ -38,26 +38,25 @@ void check_options(const FisherCommand& command) {
 
 /// The parts of --only and --check_kl in their order; all that can be done if there are none.
 std::vector<FisherPart> chosen_parts(const FisherCommand& command) {
-  auto only = command.only;
-  if (command.check_kl) only += only.empty() ? "steps" : ",steps";
   std::set<std::string> names;
-  std::istringstream words(only);
-  for (std::string name; std::getline(words, name, ',');) {
-    const auto& part = find_entry(fisher_parts(), name, "--only");
+  const auto choose = [&](const std::string& name, const char* option) {
+    const auto& part = find_entry(fisher_parts(), name, option);
     if (part.space != command.space) {
-      throw ConfigError(fmt::format("{}: '{}' wants --space {}",
-                                    command.only.empty() ? "--check_kl" : "--only", name,
-                                    to_text(part.space)));
+      throw ConfigError(
+          fmt::format("{}: '{}' wants --space {}", option, name, to_text(part.space)));
     }
     names.insert(part.name);
-  }
+  };
+  std::istringstream words(command.only);
+  for (std::string name; std::getline(words, name, ',');) choose(name, "--only");
+  if (command.check_kl) choose("steps", "--check_kl");
   std::vector<FisherPart> parts;
   for (const auto& part : fisher_parts()) {
     const bool named = names.count(part.name) > 0;
     const bool possible = part.run != measure_divergence || !command.against.empty();
     if (part.space != command.space) continue;
     if (named && !possible) throw ConfigError("--only: 'divergence' wants --against CHECKPOINT");
-    if (named || (only.empty() && possible)) parts.push_back(part);
+    if (named || (names.empty() && possible)) parts.push_back(part);
   }
   return parts;
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
 #include "checkpoint/curvature_file.h"
 #include "cli/estimate_text.h"
@@ -16,66 +18,71 @@
 namespace halcyon {
 namespace {
 
-/// Fits of draws that they do not share: `parts` of all draws, or fewer of a single draw each.
-std::vector<Curvature> fitted(const FisherJob& job, const FisherNetwork& network, int64_t parts) {
+using SeeFit = std::function<void(const Curvature&)>;
+
+/// Fits of `draws` draws a band each, which they do not share, one after the other.
+void fit_parts(const FisherJob& job, const FisherNetwork& network, const char* label, int64_t parts,
+               int64_t draws, const SeeFit& see) {
   const auto& options = job.options.parameters;
   const auto bands = network.bands().count();
-  parts = std::min(parts, options.draws);
-  const int64_t draws = options.draws / parts;
   const bool twice =
       options.curvature == CurvatureKind::ekfac || options.curvature == CurvatureKind::exact;
-  Progress progress(parts == 1 ? "curvature" : "its error", "batches",
-                    (twice ? 2 : 1) * parts * draws * bands);
+  Progress progress(label, "batches", (twice ? 2 : 1) * parts * draws * bands);
   int64_t done = 0;
-  std::vector<Curvature> fits;
   for (int64_t part = 0; part < parts; ++part) {
     const auto batch = [&](int64_t i) {
       stop_if_interrupted();
       progress.update(done++);
       return network.batch("curvature", i % bands, part * draws + i / bands, options.batch);
     };
-    auto rng = network.generator(parts == 1 ? "curvature" : "curvature parts", part);
-    fits.push_back(fit_curvature(network.denoiser(), network.space(),
-                                 {.kind = options.curvature, .sharing = options.sharing}, batch,
-                                 bands * draws, rng));
+    auto rng = network.generator(label, part);
+    see(fit_curvature(network.denoiser(), network.space(),
+                      {.kind = options.curvature, .sharing = options.sharing}, batch, bands * draws,
+                      rng));
   }
-  return fits;
 }
 
-/// u^T F u, two ways.
+/// u^T F u along a direction u of norm 1, two ways.
 struct Audit {
-  std::string direction;
-  Estimate blocks;  ///< by the approximation, over fits of parts of its draws
-  Estimate exact;   ///< by products with the Jacobian, over images
+  std::string name;
+  torch::Tensor u;
+  Estimate blocks = {};  ///< by the approximation
+  Estimate exact = {};   ///< by products with the Jacobian, over images of every band
 };
 
-/// Of images of every band, along directions u of norm 1.
+Estimate exact_form(const FisherJob& job, const FisherNetwork& network, const torch::Tensor& u) {
+  SampleMoments squares(1);
+  for (int64_t k = 0; k < network.bands().count(); ++k) {
+    const auto batch = network.batch("audit", k, 0, job.options.parameters.images);
+    const auto along = ParameterJacobian(network.denoiser(), network.space(), batch).jvp(u);
+    squares.add(along.flatten(1).square().sum(1, /*keepdim=*/true));
+    stop_if_interrupted();
+  }
+  return squares.mean(0);
+}
+
+/// The error of the approximation is that of fits of a quarter of the draws, or of one draw each.
 std::vector<Audit> audit(const FisherJob& job, const FisherNetwork& network,
                          const Curvature& curvature) {
-  constexpr int64_t kParts = 4;
-  const auto& bands = network.bands();
-  const auto parts = fitted(job, network, kParts);
   auto rng = network.generator("curvature", 1);
   const auto random =
       torch::randn({network.space().dim()}, rng, network.space().parameters().front().options());
-  std::vector<Audit> found;
-  for (const auto& [name, u] :
-       {std::pair<std::string, torch::Tensor>{"leading", curvature.leading_direction()},
-        {"random", random / random.norm()}}) {
-    SampleMoments squares(1);
-    for (int64_t k = 0; k < bands.count(); ++k) {
-      const auto batch = network.batch("audit", k, 0, job.options.parameters.images);
-      const auto along = ParameterJacobian(network.denoiser(), network.space(), batch).jvp(u);
-      squares.add(along.flatten(1).square().sum(1, /*keepdim=*/true));
-      stop_if_interrupted();
+  std::vector<Audit> found = {{"leading", curvature.leading_direction()},
+                              {"random", random / random.norm()}};
+  const int64_t all = job.options.parameters.draws;
+  const int64_t parts = std::min<int64_t>(4, all), draws = all / parts;
+  std::vector<SampleMoments> forms(found.size(), SampleMoments(1));
+  fit_parts(job, network, "curvature parts", parts, draws, [&](const Curvature& part) {
+    for (size_t i = 0; i < found.size(); ++i) {
+      forms[i].add(torch::full({1, 1}, part.quadratic(found[i].u), torch::kFloat64));
     }
-    SampleMoments of_parts(1);
-    for (const auto& part : parts) {
-      of_parts.add(torch::full({1, 1}, part.quadratic(u), torch::kFloat64));
-    }
-    auto blocks = of_parts.mean(0);
-    blocks.value = curvature.quadratic(u);
-    found.push_back({name, blocks, squares.mean(0)});
+  });
+  const double share = static_cast<double>(parts * draws) / static_cast<double>(all);
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto spread = forms[i].mean(0);
+    found[i].blocks = {curvature.quadratic(found[i].u), spread.standard_error * std::sqrt(share),
+                       spread.count};
+    found[i].exact = exact_form(job, network, found[i].u);
   }
   return found;
 }
@@ -94,7 +101,10 @@ int64_t in_layers(const Curvature& curvature) {
 void measure_parameter_curvature(FisherJob& job) {
   const FisherNetwork network(job);
   const auto& options = job.options.parameters;
-  const auto curvature = fitted(job, network, /*parts=*/1).front();
+  std::optional<Curvature> whole;
+  fit_parts(job, network, "curvature", /*parts=*/1, options.draws,
+            [&](const Curvature& fit) { whole = fit; });
+  const auto& curvature = *whole;
   const auto path = job.path("curvature.safetensors");
   write_curvature(path, curvature,
                   {{"content", "curvature: the Fisher information of the parameters, by blocks"},
@@ -111,7 +121,7 @@ void measure_parameter_curvature(FisherJob& job) {
   fmt::print("curvature ({}): {}; {} blocks, {:.2f} % of the parameters in layers\n",
              to_text(options.curvature), path, curvature.blocks().size(), 100 * share);
   Table table{.columns = {"direction", "u' F u", "by the blocks", "blocks / F"}};
-  for (const auto& [direction, blocks, exact] : audit(job, network, curvature)) {
+  for (const auto& [direction, u, blocks, exact] : audit(job, network, curvature)) {
     const double ratio = blocks.value / exact.value;
     const double error = ratio * std::hypot(exact.standard_error / exact.value,
                                             blocks.standard_error / blocks.value);

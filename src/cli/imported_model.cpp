@@ -37,12 +37,16 @@ std::string sampler_keys(SamplerOptions options) {
 }
 
 std::string checkpoint_file(const std::string& out) {
-  if (fs::path(out).extension() == ".safetensors") return out;
-  if (fs::exists(fs::path(out) / "config.ini")) {
+  const bool named = fs::path(out).extension() == ".safetensors";
+  const auto file = named ? fs::path(out) : fs::path(out) / "ema.safetensors";
+  const auto folder = fs::absolute(file).lexically_normal().parent_path();
+  const bool of_run = !named && fs::exists(folder / "config.ini");
+  if (of_run || fs::exists(folder / "training.safetensors")) {
     throw ConfigError(fmt::format(
-        "--out: '{}' is the folder of a run; want a .safetensors file, or a folder for one", out));
+        "--out: '{}' would write into a run; want another .safetensors file, or a folder for one",
+        out));
   }
-  return (fs::path(out) / "ema.safetensors").string();
+  return file.string();
 }
 
 void write_imported_model(const ImportedModel& model, const ForeignWeights& weights,

@@ -13,7 +13,6 @@ namespace {
 constexpr const char* kSigma = "noise level σ (model units)";
 constexpr const char* kNeutral = "#6b7280";
 constexpr const char* kInk = "#111827";
-constexpr size_t kMostPoints = 300;
 
 std::vector<double> scaled(std::vector<double> values, double factor, double offset = 0) {
   for (auto& value : values) value = offset + factor * value;
@@ -195,10 +194,10 @@ Plot spectrum_plot(const std::vector<Spectrum>& spectra, const std::string& matr
 }
 
 PlotSeries metric_series(const Table& metrics, const std::vector<double>& x,
-                         const std::string& column) {
+                         const std::string& column, size_t most) {
   const auto value = column_numbers(metrics, column);
   const auto error = column_numbers(metrics, column + "_se");
-  const auto group = (x.size() + kMostPoints - 1) / kMostPoints;
+  const auto group = (x.size() + most - 1) / most;
   PlotSeries series{.title = "", .x = {}, .y = {}, .fill = Fill::band};
   for (size_t begin = 0; begin < x.size(); begin += group) {
     const auto end = std::min(begin + group, x.size());
@@ -219,13 +218,14 @@ Plot metric_plot(const Table& metrics, const std::string& column, const std::str
 }
 
 Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label) {
-  Plot plot{.x_label = "step", .y_label = label, .log_y = true};
+  Plot plot{.x_label = "step", .y_label = label};
   const auto step = column_numbers(metrics, "step");
   const auto name = [](size_t k, const std::string& of) { return fmt::format("band{}_{}", k, of); };
   const auto& columns = metrics.columns;
   for (size_t k = 1; std::find(columns.begin(), columns.end(), name(k, quantity)) != columns.end();
        ++k) {
-    auto series = metric_series(metrics, step, name(k, quantity));
+    auto series = metric_series(metrics, step, name(k, quantity), /*most=*/25);
+    series.fill = Fill::none;
     series.title = fmt::format("σ about {:.2g}", column_numbers(metrics, name(k, "sigma")).back());
     add(plot, std::move(series));
   }

@@ -47,14 +47,15 @@ PlotSeries level_series(const LevelTable& table, const std::string& title,
                         const std::string& column);
 
 /// A column over `x`, a number for each row of the table, its band from `NAME_se` if that is there.
-/// Rows are averaged, so that at most 300 points are left.
+/// Rows are averaged, so that at most `most` points are left.
 PlotSeries metric_series(const Table& metrics, const std::vector<double>& x,
-                         const std::string& column);
+                         const std::string& column, size_t most = 300);
 
 /// A column of metrics.csv, or of another table with steps, over steps; see metric_series().
 Plot metric_plot(const Table& metrics, const std::string& column, const std::string& label,
                  bool log_y);
-/// `quantity` of every band of noise levels of run.gradient_bands, band1_QUANTITY and so on.
+/// `quantity` of every band of noise levels of run.gradient_bands, band1_QUANTITY and so on, as a
+/// few points with their errors.
 Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label);
 
 }  // namespace halcyon

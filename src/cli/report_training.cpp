@@ -38,10 +38,10 @@ std::string training_section(const ReportData& data) {
   }
   constexpr Curve kBands[] = {
       {"gradient", "|E g|²", true,
-       "<b>Gradient by noise level</b>: the square of its mean, with a band of 2 standard "
-       "errors."},
+       "<b>Gradient by noise level</b>: the square of its mean, with 2 standard errors."},
       {"snr", "|E g|² / tr Cov[g]", true,
-       "<b>Signal to noise of the gradient</b> of one image, by noise level."}};
+       "<b>Signal to noise of the gradient</b> of one image, by noise level, with 2 standard "
+       "errors."}};
   for (const auto& curve : kBands) {
     figures += html::figure(band_plot(data.metrics, curve.column, curve.label),
                             std::string(curve.label) + " over steps", curve.caption);

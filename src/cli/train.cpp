@@ -204,7 +204,7 @@ int train_command(const Arguments& arguments) {
   try {
     session = started_session(command, images, held_out, device);
   } catch (const Interrupted& interrupted) {
-    fmt::print("stopped by signal {} before the first step\n", interrupted.signal);
+    fmt::print("stopped by signal {} before training began\n", interrupted.signal);
     return 128 + interrupted.signal;
   }
   write_file_atomically(options.run.dir + "/config.ini", config);

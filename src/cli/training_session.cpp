@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -19,6 +20,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/recording_denoiser.h"
+#include "core/require.h"
 #include "fisher/band_gradients.h"
 #include "io/atomic_file.h"
 #include "io/csv_reader.h"
@@ -33,6 +35,11 @@ constexpr const char* kBinsPrefix = "bins.";
 constexpr const char* kNormsPrefix = "score_norms.";
 
 constexpr int64_t kNormBands = 6;
+
+/// What band k, from 0, is called in the log.
+std::string band_column(int64_t k, const char* what) {
+  return fmt::format("band{}_{}", k + 1, what);
+}
 
 ImageShape shape_of(const ImageSet& set) {
   return {set.images.size(1), set.images.size(2), set.images.size(3)};
@@ -98,7 +105,21 @@ void TrainingSession::load_what_is_remembered() {
   replayed_ = replayed_images(options_, shape_, directory_.path("replay.safetensors"), device_);
 }
 
+void TrainingSession::require_same_bands() const {
+  if (!std::filesystem::exists(directory_.metrics_csv())) return;
+  const auto columns = read_csv(directory_.metrics_csv()).columns;
+  int64_t there = 0;
+  while (std::find(columns.begin(), columns.end(), band_column(there, "gradient")) !=
+         columns.end()) {
+    ++there;
+  }
+  require_option(options_.run.gradient_bands == there, "run.gradient_bands",
+                 fmt::format("{}, as in the rows of {}", there, directory_.metrics_csv()).c_str(),
+                 options_.run.gradient_bands);
+}
+
 void TrainingSession::resume() {
+  require_same_bands();
   const auto steps = directory_.checkpoint_steps();
   if (!steps.empty()) {
     const auto folder = directory_.checkpoint(steps.back());
@@ -215,7 +236,7 @@ void TrainingSession::measure_bands(const StepObjective& objective, StepReport& 
   for (size_t k = 0; k < bands.size(); ++k) {
     const auto& band = bands[k];
     const auto add = [&](const char* what, double value) {
-      report.figures.emplace_back(fmt::format("band{}_{}", k + 1, what), value);
+      report.figures.emplace_back(band_column(static_cast<int64_t>(k), what), value);
     };
     add("sigma", std::sqrt(band.sigma_low * band.sigma_high));
     add("gradient", band.signal.value);

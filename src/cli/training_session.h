@@ -47,6 +47,8 @@ class TrainingSession {
   /// Batches of the training images and of what is replayed, from where the state stands.
   std::function<TrainingBatch()> batches() const;
   void load_what_is_remembered();
+  /// @throws ConfigError if the rows so far have other columns
+  void require_same_bands() const;
   /// Adds what the gradient is in bands of noise levels to the step's figures, where a row is due.
   void measure_bands(const StepObjective& objective, StepReport& report) const;
   bool after_step(const StepReport& report);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -21,14 +20,6 @@ std::pair<std::string, std::string> split_key(const std::string& key) {
   const auto dot = key.rfind('.');
   if (dot == std::string::npos) return {"", key};
   return {key.substr(0, dot), key.substr(dot + 1)};
-}
-
-/// --key-of-two-words as --key_of_two_words: keys have underscores.
-std::string with_underscores(std::string argument) {
-  if (argument.rfind("--", 0) != 0) return argument;
-  const auto end = std::min(argument.find('='), argument.size());
-  std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
-  return argument;
 }
 
 }  // namespace
@@ -79,6 +70,17 @@ void OptionSet::read_ini(const std::string& text, const std::string& origin) {
   }
 }
 
+/// --key-of-two-words as --key_of_two_words, if there is such a key.
+std::string OptionSet::with_underscores(const std::string& argument) const {
+  if (argument.rfind("--", 0) != 0) return argument;
+  const auto end = std::min(argument.find('='), argument.size());
+  auto key = argument.substr(2, end - 2);
+  std::replace(key.begin(), key.end(), '-', '_');
+  const bool known = std::any_of(options_.begin(), options_.end(),
+                                 [&](const Option& option) { return option.key == key; });
+  return known ? "--" + key + argument.substr(end) : argument;
+}
+
 std::vector<std::string> OptionSet::read_command_line(const std::vector<std::string>& arguments) {
   po::options_description keys;
   for (const auto& option : options_) {
@@ -87,7 +89,7 @@ std::vector<std::string> OptionSet::read_command_line(const std::vector<std::str
     keys.add_options()(option.key.c_str(), value, option.help.c_str());
   }
   std::vector<std::string> rest, words;
-  std::transform(arguments.begin(), arguments.end(), std::back_inserter(words), with_underscores);
+  for (const auto& argument : arguments) words.push_back(with_underscores(argument));
   try {
     const auto style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     const auto parsed =

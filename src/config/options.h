@@ -62,6 +62,7 @@ class OptionSet {
   void set(const std::string& key, const std::string& value, const std::string& origin);
 
  private:
+  std::string with_underscores(const std::string& argument) const;
   template <class Options>
   void collect(Options& options, const std::string& prefix) {
     if constexpr (requires { Options::fields(options, [](auto&, const char*, const char*) {}); }) {

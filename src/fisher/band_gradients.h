@@ -22,7 +22,8 @@ inline constexpr int64_t kLeastInBand = GradientMoments::kGroups;
 
 /// Of the images of a batch, noised to sigma [B], in `bands` bands of rising noise with as many
 /// each, or nearly.  gradient(index) is the mean gradient [P] of the loss of those images; it is
-/// asked for groups of them, an eighth of a band each.  B >= bands kLeastInBand.
+/// asked for groups of them, an eighth of a band each, spread over its levels: tr Cov is of images
+/// and noise, and of levels only as far as a group leaves them out.  B >= bands kLeastInBand.
 std::vector<BandGradient> band_gradients(
     const torch::Tensor& sigma, int64_t bands,
     const std::function<torch::Tensor(const torch::Tensor& index)>& gradient);

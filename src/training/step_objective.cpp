@@ -52,23 +52,23 @@ StepObjective::Now StepObjective::evaluate() const {
 }
 
 torch::Tensor StepObjective::gradient(const torch::Tensor& index) const {
-  const auto chosen = [&](const torch::Tensor& t) {
-    return t.defined() ? t.index_select(0, index) : t;
-  };
-  const auto present = parts_.dropout.get_state();
-  parts_.dropout.set_state(dropout_);
-  const auto x0 = chosen(batch_.x0);
-  const auto sigma = chosen(batch_.sigma);
-  PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, chosen(batch_.label));
-  const auto denoised = denoiser.denoise(noisy(x0, sigma, chosen(loss_.noise)), sigma);
-  const auto error = (denoised - x0).square().flatten(1).mean(1);
-  const auto loss = (parts_.objective.weighted(error, sigma) * chosen(batch_.weight)).mean();
-  parts_.dropout.set_state(present);
   const ParameterSpace space(parts_.network);
-  const auto gradients = torch::autograd::grad({loss}, space.parameters(), /*grad_outputs=*/{},
-                                               /*retain_graph=*/false, /*create_graph=*/false,
-                                               /*allow_unused=*/true);
-  return space.flat(gradients).to(x0.scalar_type());
+  auto sum = torch::zeros({space.dim()}, batch_.x0.options());
+  for (const auto& some : index.split(batch_.x0.size(0) / parts_.accumulate)) {
+    const auto chosen = [&](const torch::Tensor& t) {
+      return t.defined() ? t.index_select(0, some) : t;
+    };
+    const auto x0 = chosen(batch_.x0);
+    const auto sigma = chosen(batch_.sigma);
+    PreconditionedDenoiser denoiser(parts_.network, parts_.preconditioning, chosen(batch_.label));
+    const auto denoised = denoiser.denoise(noisy(x0, sigma, chosen(loss_.noise)), sigma);
+    const auto error = (denoised - x0).square().flatten(1).mean(1);
+    const auto loss = (parts_.objective.weighted(error, sigma) * chosen(batch_.weight)).sum();
+    sum += space.flat(torch::autograd::grad({loss}, space.parameters(), /*grad_outputs=*/{},
+                                            /*retain_graph=*/false, /*create_graph=*/false,
+                                            /*allow_unused=*/true));
+  }
+  return sum / static_cast<double>(index.size(0));
 }
 
 void StepObjective::regress(int64_t count, const See& see) const {

@@ -42,7 +42,7 @@ class StepObjective {
   /// Noise levels of the images, [B].
   const torch::Tensor& sigma() const { return batch_.sigma; }
   /// The gradient of the mean loss of the images at `index`, [P] in the module's own order, with
-  /// the same noise.  The parameters' own gradients stay as they are.
+  /// the same noise and new dropout masks.  The parameters' own gradients stay as they are.
   torch::Tensor gradient(const torch::Tensor& index) const;
 
   using See = std::function<void(Denoiser&, const RegressionBatch&)>;

@@ -113,8 +113,7 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
   report.learning_rate = learning_rate(task.optimizer, report.step, task.training.steps);
   report.x0 = batch.x0;
   auto& optimizer = *state.optimizer;
-  const bool seen = optimizer.observes() || task.look;
-  const auto dropout = seen ? state.dropout_rng.get_state() : torch::Tensor();
+  const auto dropout = optimizer.observes() ? state.dropout_rng.get_state() : torch::Tensor();
   report.loss = gradient_step(state, task, drawn);
   const double ewc_nats = task.remembered ? task.remembered->add_gradient(state.parameters) : 0;
   report.grad_norm = gradient_norm(state.parameters);
@@ -125,7 +124,9 @@ StepReport train_step(TrainingState& state, const TrainingTask& task, const Trai
                                 drawn, report.loss, dropout);
   if (task.look) {
     state.network->recompute_features(false);
+    const auto present = state.dropout_rng.get_state();
     task.look(objective, report);
+    state.dropout_rng.set_state(present);
   }
   const UpdateTime now = {report.step, batch.x0.size(0), report.images, report.learning_rate,
                           &objective};

@@ -70,7 +70,8 @@ struct TrainingTask {
   const Preconditioning& preconditioning;
   RecordedGradient* recorded = nullptr;  ///< what records and replays gradients; null: nothing
   const WeightConsolidation* remembered = nullptr;  ///< null: nothing
-  /// Sees what each gradient is of before the step is taken; adds to the step's figures.
+  /// Sees what each gradient is of before the step is taken, and may draw dropout masks, which
+  /// changes nothing of the run; adds to the step's figures.
   std::function<void(const StepObjective&, StepReport&)> look = {};
 };
 

@@ -165,7 +165,12 @@ TEST_CASE("pruning zeroes the share asked for, and by its own count at the least
   refuses(measured + " --images 15", {"--images", "2 for each of 8 bands", "15"});
   refuses(measured + " --data.path " + dir / "nowhere", {"data.path", "nowhere"});
   refuses("prune --checkpoint " + run + " --curvature " + file + " --out " + run,
-          {"--out", run, "folder of a run"});
+          {"--out", run, "into a run"});
+  for (const std::string name : {"", "/new.safetensors"}) {
+    refuses("prune --checkpoint " + run + " --curvature " + file + " --out " + run +
+                "/checkpoints/step-00000060" + name,
+            {"--out", run, "into a run"});
+  }
   refuses(asked + "toy:mixture --curvature " + file, {"toy:mixture", "a trained network"});
   refuses(asked + run + " --curvature " + run + "/checkpoints/step-00000060/ema.safetensors",
           {"ema.safetensors", "want a file of curvature"});

@@ -139,6 +139,11 @@ TEST_CASE("every form of curvature is kept, read back, and near the matrix", "[c
   refused(negative, "finite eigenvalues >= 0");
   negative.tensors["out.eigenvalues"] = file.tensors.at("out.eigenvalues") * NAN;
   refused(negative, "finite eigenvalues >= 0");
+  auto zero = file;
+  for (auto& [name, values] : zero.tensors) {
+    if (name.find("eigenvalues") != name.npos) values = torch::zeros_like(values);
+  }
+  refused(zero, "not 0");
   auto turned = file;
   turned.tensors["out.eigenvalues"] = file.tensors.at("out.eigenvalues").t().contiguous();
   if (turned.tensors["out.eigenvalues"].size(1) > 1) refused(turned, "rows");

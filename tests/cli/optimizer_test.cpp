@@ -77,11 +77,25 @@ TEST_CASE("kfac and ekfac have a learning rate of their own, and say where one i
   CHECK(rate_of(dir / "low") == 1e-3);
 }
 
+TEST_CASE("kfac of shared weights is as natural.sharing says", "[cli][optimizer]") {
+  const TemporaryDirectory dir;
+  const auto train = kTrain +
+                     "--data.path toy:mixture --model.name unet --model.unet.channels 8 "
+                     "--optimizer.name kfac --training.steps 2 --run.dir ";
+  succeeds(train + dir / "expand");
+  succeeds(train + dir / "reduce" + " --optimizer.natural.sharing reduce");
+  const std::string weights = "/checkpoints/step-00000002/raw.safetensors";
+  CHECK(slurp(dir / "expand" + weights) != slurp(dir / "reduce" + weights));
+}
+
 TEST_CASE("the gradient in bands of noise levels is logged and changes nothing",
           "[cli][optimizer]") {
   const TemporaryDirectory dir;
+  const std::string dropout =
+      "--data.path toy:mixture --model.name unet --model.unet.channels 8 --model.unet.dropout 0.3 ";
   const auto more =
-      GENERATE(as<std::string>(), "", "--optimizer.name ekfac ", "--training.accumulate 2 ");
+      GENERATE_COPY(as<std::string>(), "", "--optimizer.name ekfac ", "--training.accumulate 2 ",
+                    dropout, dropout + "--training.recompute true ");
   const auto train = kTrain + "--training.batch 32 --training.steps 6 " + more + "--run.dir ";
   succeeds(train + dir / "plain");
   succeeds(train + dir / "bands" + " --run.gradient_bands 3");
@@ -104,6 +118,9 @@ TEST_CASE("the gradient in bands of noise levels is logged and changes nothing",
     }
   }
   refuses(train + dir / "many" + " --run.gradient_bands 5", {"run.gradient_bands", "0 .. 4"});
+  const auto on = "train --resume --training.steps 8 --run.dir " + dir / "bands";
+  refuses(on + " --run.gradient_bands 2", {"run.gradient_bands", "3", "metrics.csv"});
+  succeeds(on);
 }
 
 TEST_CASE("optimisers and their options are refused by key", "[cli][optimizer][error]") {

@@ -74,9 +74,9 @@ TEST_CASE("the command line overrides the file and the file the defaults", "[con
   REQUIRE(rest == std::vector<std::string>{"run", "extra"});
   REQUIRE(set.read_command_line({"--flip", "false"}).empty());
   REQUIRE_FALSE(options.flip);
-  const auto words = set.read_command_line({"--loss.p-mean=-3", "--path", "a-b", "two-words"});
+  const auto words = set.read_command_line({"--loss.p-mean=-3", "--path", "--a-b", "two-words"});
   REQUIRE(options.loss.p_mean == -3);
-  REQUIRE(options.path == "a-b");
+  REQUIRE(options.path == "--a-b");
   REQUIRE(words == std::vector<std::string>{"two-words"});
 }
 
