@@ -18,6 +18,10 @@ const std::string kTrain =
     "--run.tensorboard false --run.log_every 2 --run.threads 1 --optimizer.natural.factor_every 3 "
     "--optimizer.natural.inverse_every 9 --optimizer.natural.kl_clip 1e-3 ";
 
+const std::string kSmallUnet =
+    "--data.path toy:mixture --model.name unet --model.unet.channels 8 --model.unet.norm_groups 4 "
+    "--model.unet.channel_mult 1,2 ";
+
 }  // namespace
 
 TEST_CASE("a run by EKFAC goes on as if it had not stopped, and logs nats and damping",
@@ -79,9 +83,7 @@ TEST_CASE("kfac and ekfac have a learning rate of their own, and say where one i
 
 TEST_CASE("kfac of shared weights is as natural.sharing says", "[cli][optimizer]") {
   const TemporaryDirectory dir;
-  const auto train = kTrain +
-                     "--data.path toy:mixture --model.name unet --model.unet.channels 8 "
-                     "--optimizer.name kfac --training.steps 2 --run.dir ";
+  const auto train = kTrain + kSmallUnet + "--optimizer.name kfac --training.steps 2 --run.dir ";
   succeeds(train + dir / "expand");
   succeeds(train + dir / "reduce" + " --optimizer.natural.sharing reduce");
   const std::string weights = "/checkpoints/step-00000002/raw.safetensors";
@@ -91,8 +93,7 @@ TEST_CASE("kfac of shared weights is as natural.sharing says", "[cli][optimizer]
 TEST_CASE("the gradient in bands of noise levels is logged and changes nothing",
           "[cli][optimizer]") {
   const TemporaryDirectory dir;
-  const std::string dropout =
-      "--data.path toy:mixture --model.name unet --model.unet.channels 8 --model.unet.dropout 0.3 ";
+  const auto dropout = kSmallUnet + "--model.unet.dropout 0.3 ";
   const auto more =
       GENERATE_COPY(as<std::string>(), "", "--optimizer.name ekfac ", "--training.accumulate 2 ",
                     dropout, dropout + "--training.recompute true ");
