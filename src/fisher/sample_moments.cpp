@@ -20,8 +20,9 @@ void SampleMoments::add(const torch::Tensor& samples) {
   const auto delta = batch_mean - mean_;
   const auto n = static_cast<double>(count_);
   const auto m = static_cast<double>(x.size(0));
-  co_moment_ += centred.t().matmul(centred) + delta.outer(delta) * (n * m / (n + m));
-  mean_ += delta * (m / (n + m));
+  // Not in place: a copy of these moments has the same tensors.
+  co_moment_ = co_moment_ + (centred.t().matmul(centred) + delta.outer(delta) * (n * m / (n + m)));
+  mean_ = mean_ + delta * (m / (n + m));
   count_ += x.size(0);
 }
 

@@ -107,6 +107,10 @@ TEST_CASE("every form of curvature is kept, read back, and near the matrix", "[c
   // Of a random direction blocks say what the diagonal says; all agree on that.
   CHECK_THAT(ratio("random"), WithinAbs(1, 0.25));
   CHECK_THAT(ratio("leading"), WithinAbs(1, 0.5));
+  for (const char* direction : {"random", "leading"}) {
+    const auto error = summary["curvature"][direction]["se"].get<double>();
+    CHECK((error > 0.01 && error < 0.5));
+  }
 
   const auto path = dir / "out/curvature.safetensors";
   auto file = read_safetensors(path);

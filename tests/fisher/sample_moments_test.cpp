@@ -19,6 +19,16 @@ TEST_CASE("moments merged from batches are those of all samples", "[fisher][orac
   REQUIRE_THAT(estimate.standard_error, WithinRel(difference.std().item<double>() / 10, 1e-8));
 }
 
+TEST_CASE("a copy of moments goes its own way", "[fisher]") {
+  SampleMoments moments(1);
+  moments.add(torch::tensor({{1.0}, {3.0}}, torch::kFloat64));
+  auto copy = moments;
+  copy.add(torch::tensor({{100.0}}, torch::kFloat64));
+  CHECK(moments.mean(0).value == 2);
+  CHECK(moments.mean(0).standard_error == 1);
+  CHECK(copy.mean(0).count == 3);
+}
+
 TEST_CASE("the standard error of a ratio covers the true ratio as often as it should",
           "[fisher][statistical]") {
   auto rng = make_generator(2, "test");
