@@ -27,7 +27,8 @@ std::string with_error(const Estimate& estimate) {
   if (!known || error <= kRounding * std::abs(value)) return fmt::format("{:.6g}", value);
   const int last = power_of_digit(error);
   const auto digit = static_cast<int>(std::round(error / std::pow(10, last)));
-  const int first = value == 0 ? last : static_cast<int>(std::floor(std::log10(std::abs(value))));
+  const double digits = std::round(std::abs(value) / std::pow(10, last));
+  const int first = digits == 0 ? last : last + static_cast<int>(std::floor(std::log10(digits)));
   const int top = std::max(first, last);
   if (top >= 5 || top < -3) {
     return fmt::format("{:.{}f}({})e{:+03d}", value / std::pow(10, top), top - last, digit, top);

@@ -52,6 +52,8 @@ TEST_CASE("an estimate shows as many digits as its standard error leaves", "[cli
   REQUIRE(with_error({255123, 3100, 9}) == "2.55(3)e+05");
   REQUIRE(with_error({-7.03e-5, 2e-6, 9}) == "-7.0(2)e-05");
   REQUIRE(with_error({1.002, 0.00096, 9}) == "1.002(1)");
+  REQUIRE(with_error({9.7e-4, 1e-4, 9}) == "0.0010(1)");
+  REQUIRE(with_error({99970, 61, 9}) == "99970(60)");
   REQUIRE(with_error({0.2, 3, 9}) == "0(3)");
   REQUIRE(with_error({1.5, 0, 9}) == "1.5");
   REQUIRE(with_error({}) == "-");
