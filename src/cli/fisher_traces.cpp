@@ -142,14 +142,14 @@ void write_picture(const std::string& path, const std::vector<BandTraces>& bands
                                   ticks, "log10 of the Fisher information a parameter"));
 }
 
-void write_diagonal(const std::string& path, const FisherJob& job, const ParameterSpace& space,
-                    const torch::Tensor& diagonal) {
+void write_diagonal(const std::string& path, const std::string& content, const FisherJob& job,
+                    const ParameterSpace& space, const torch::Tensor& diagonal) {
   TensorMap tensors;
-  const auto shaped = space.shaped(diagonal);
+  const auto shaped = space.shaped(diagonal.to(torch::kFloat32));
   for (size_t i = 0; i < shaped.size(); ++i) tensors[space.blocks()[i].name] = shaped[i];
   const auto& options = job.options.parameters;
   write_safetensors(path, tensors,
-                    {{"content", "diagonal of the Fisher information, a sample"},
+                    {{"content", content},
                      {"weighting", to_text(options.weighting)},
                      {"draws", std::to_string(options.draws * options.bands)},
                      {"batch", std::to_string(options.batch)},
@@ -182,12 +182,15 @@ void measure_parameters(FisherJob& job) {
   const auto& bands = network.bands();
   Progress progress("traces", "bands", bands.count());
   std::vector<BandTraces> found;
-  torch::Tensor diagonal;
+  const auto count = static_cast<double>(bands.count());
+  auto diagonal = torch::zeros({network.space().dim()}, torch::kFloat64);
+  auto variance = torch::zeros_like(diagonal);
   for (int64_t k = 0; k < bands.count(); ++k) {
     const auto information = measure_band(job, network, k);
     found.push_back(traces_of(information, bands, k));
-    const auto share = information.diagonal() / static_cast<double>(bands.count());
-    diagonal = diagonal.defined() ? diagonal + share : share;
+    const auto of_band = information.diagonal();
+    diagonal += of_band.mean.cpu() / count;
+    variance += of_band.variance.cpu() / (count * count);
     progress.update(k + 1);
   }
   progress.clear();
@@ -199,7 +202,10 @@ void measure_parameters(FisherJob& job) {
   layers.push_back({kAll, 0, network.space().dim()});
   write_csv(job.path("fisher_parameters.csv"), table_of(job, found, layers));
   write_picture(job.path("parameters.png"), found, layers);
-  write_diagonal(job.path("parameter_diagonal.safetensors"), job, network.space(), diagonal);
+  write_diagonal(job.path("parameter_diagonal.safetensors"),
+                 "diagonal of the Fisher information, a sample", job, network.space(), diagonal);
+  write_diagonal(job.path("parameter_diagonal_se.safetensors"), "its standard errors", job,
+                 network.space(), variance.sqrt());
   job.summary["parameters"] = {{"count", network.space().dim()},
                                {"fisher", to_json(found.back().fisher.back())},
                                {"gauss_newton", to_json(found.back().gauss_newton.back())},

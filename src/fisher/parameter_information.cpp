@@ -33,7 +33,9 @@ void ParameterInformation::add_sampled(Denoiser& denoiser, const RegressionBatch
   const auto gradient = jacobian.vjp(torch::randn(phi.sizes(), rng, phi.options()));
   const auto terms = gradient.square() / static_cast<double>(batch.size());
   sampled_.add(terms);
-  squares_ = squares_.defined() ? squares_ + terms : terms.to(torch::kFloat64);
+  const auto more = terms.to(torch::kFloat64);
+  terms_ = terms_.defined() ? terms_ + more : more;
+  squares_ = squares_.defined() ? squares_ + more.square() : more.square();
 }
 
 void ParameterInformation::add_product(Denoiser& denoiser, const RegressionBatch& batch,
@@ -54,9 +56,10 @@ void ParameterInformation::add_empirical(Denoiser& denoiser, const RegressionBat
   }
 }
 
-torch::Tensor ParameterInformation::diagonal() const {
-  const auto draws = static_cast<double>(sampled_.total().count);
-  return (squares_ / draws).to(torch::kFloat32);
+ParameterInformation::Diagonal ParameterInformation::diagonal() const {
+  const auto n = static_cast<double>(sampled_.total().count);
+  const auto mean = terms_ / n;
+  return {mean, (squares_ / n - mean.square()).clamp_min(0) / (n - 1)};
 }
 
 }  // namespace halcyon

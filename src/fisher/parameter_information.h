@@ -57,8 +57,11 @@ class ParameterInformation {
   const BlockTraces& product() const { return product_; }
   const BlockTraces& empirical() const { return empirical_; }
 
-  /// diag G [P] float32, of the sampled draws.
-  torch::Tensor diagonal() const;
+  /// diag G of the sampled draws, and the variance of that estimate.
+  struct Diagonal {
+    torch::Tensor mean, variance;  ///< [P] float64
+  };
+  Diagonal diagonal() const;
 
   /// Of the data's gradients, a sample.
   Estimate signal_to_noise() const { return data_.signal_to_noise(); }
@@ -66,7 +69,7 @@ class ParameterInformation {
  private:
   const ParameterSpace& space_;
   BlockTraces sampled_, product_, empirical_;
-  torch::Tensor squares_;  // [P] float64: sum of sampled terms
+  torch::Tensor terms_, squares_;  // [P] float64: sums of sampled terms, and of their squares
   GradientMoments data_;
 };
 

@@ -62,6 +62,12 @@ TEST_CASE("the information of a network's parameters is told by layer and band",
   double trace = 0;
   for (const auto& [name, values] : diagonal) trace += values.sum(torch::kFloat64).item<double>();
   CHECK_THAT(trace, WithinRel(fisher.back(), 1e-4));
+  for (const auto& [name, errors] :
+       read_safetensors(dir / "out/parameter_diagonal_se.safetensors").tensors) {
+    CHECK(errors.sizes() == diagonal.at(name).sizes());
+    CHECK((errors >= 0).all().item<bool>());
+    CHECK((errors <= diagonal.at(name) * 1.001).all().item<bool>());  // of positive draws
+  }
   CHECK(diagonal.size() ==
         read_safetensors(dir / "run/checkpoints/step-00000040/ema.safetensors").tensors.size());
 
