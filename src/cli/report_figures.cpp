@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/band_columns.h"
 #include "io/csv_reader.h"
 
 namespace halcyon {
@@ -220,13 +221,11 @@ Plot metric_plot(const Table& metrics, const std::string& column, const std::str
 Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label) {
   Plot plot{.x_label = "step", .y_label = label};
   const auto step = column_numbers(metrics, "step");
-  const auto name = [](size_t k, const std::string& of) { return fmt::format("band{}_{}", k, of); };
-  const auto& columns = metrics.columns;
-  for (size_t k = 1; std::find(columns.begin(), columns.end(), name(k, quantity)) != columns.end();
-       ++k) {
-    auto series = metric_series(metrics, step, name(k, quantity), /*most=*/25);
+  for (int64_t k = 0; k < band_count(metrics.columns); ++k) {
+    auto series = metric_series(metrics, step, band_column(k, quantity), /*most=*/25);
     series.fill = Fill::none;
-    series.title = fmt::format("σ about {:.2g}", column_numbers(metrics, name(k, "sigma")).back());
+    series.title =
+        fmt::format("σ about {:.2g}", column_numbers(metrics, band_column(k, "sigma")).back());
     add(plot, std::move(series));
   }
   return plot;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/checkpoint.h"
+#include "cli/band_columns.h"
 #include "cli/film.h"
 #include "cli/fisher_alarms.h"
 #include "cli/interrupt.h"
@@ -35,11 +36,6 @@ constexpr const char* kBinsPrefix = "bins.";
 constexpr const char* kNormsPrefix = "score_norms.";
 
 constexpr int64_t kNormBands = 6;
-
-/// What band k, from 0, is called in the log.
-std::string band_column(int64_t k, const char* what) {
-  return fmt::format("band{}_{}", k + 1, what);
-}
 
 ImageShape shape_of(const ImageSet& set) {
   return {set.images.size(1), set.images.size(2), set.images.size(3)};
@@ -107,12 +103,9 @@ void TrainingSession::load_what_is_remembered() {
 
 void TrainingSession::require_same_bands() const {
   if (!std::filesystem::exists(directory_.metrics_csv())) return;
-  const auto columns = read_csv(directory_.metrics_csv()).columns;
-  int64_t there = 0;
-  while (std::find(columns.begin(), columns.end(), band_column(there, "gradient")) !=
-         columns.end()) {
-    ++there;
-  }
+  const bool begun = read_file(directory_.metrics_csv()).find('\n') != std::string::npos;
+  if (!begun) return;  // stopped while it wrote the header, which is written again
+  const auto there = band_count(read_csv(directory_.metrics_csv()).columns);
   require_option(options_.run.gradient_bands == there, "run.gradient_bands",
                  fmt::format("{}, as in the rows of {}", there, directory_.metrics_csv()).c_str(),
                  options_.run.gradient_bands);

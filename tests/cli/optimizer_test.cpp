@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <fstream>
 #include <numeric>
 
 #include "core/error.h"
@@ -122,6 +123,24 @@ TEST_CASE("the gradient in bands of noise levels is logged and changes nothing",
   const auto on = "train --resume --training.steps 8 --run.dir " + dir / "bands";
   refuses(on + " --run.gradient_bands 2", {"run.gradient_bands", "3", "metrics.csv"});
   succeeds(on);
+  for (const std::string run : {"plain", "bands"}) {
+    succeeds("report " + dir / run);
+    const auto page = slurp(dir / run + "/report.html");
+    const bool banded = run == "bands";
+    CHECK((page.find("Gradient by noise level") != std::string::npos) == banded);
+    CHECK((page.find("σ about") != std::string::npos) == banded);
+  }
+}
+
+TEST_CASE("a run stopped while the header of its log was written goes on", "[cli][optimizer]") {
+  const TemporaryDirectory dir;
+  const auto train = kTrain + "--training.batch 32 --run.gradient_bands 3 --run.dir " + dir / "run";
+  succeeds(train + " --training.steps 2");
+  std::ofstream(dir / "run/metrics.csv") << "step,images,lo";
+  succeeds("train --resume --training.steps 4 --run.dir " + dir / "run");
+  const auto table = read_csv(dir / "run/metrics.csv");
+  CHECK(column_numbers(table, "step") == std::vector<double>{4});
+  CHECK(std::isfinite(column_numbers(table, "band3_snr").front()));
 }
 
 TEST_CASE("optimisers and their options are refused by key", "[cli][optimizer][error]") {
