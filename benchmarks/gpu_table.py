@@ -21,15 +21,16 @@ def row(cells):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    print(row(["work", "program", "ms", "images/s"]))
-    print(row(["---"] * 4))
+    print(row(["work", "program", "ms", "images/s", "peak MB"]))
+    print(row(["---"] * 5))
     for path in sorted(folder.glob("ours-*.json")):
         found = read(path)
         net = path.stem.split("-")[1]
         for item in (found or {}).get("rows", []):
             images = item.get("images_per_second") or 0
             print(row([f"{net}, {item['work']}", "Halcyon", f"{1e3 * item['seconds']:.3f}",
-                       f"{images:.1f}" if images else ""]))
+                       f"{images:.1f}" if images else "",
+                       f"{1e-6 * item.get('peak_memory_bytes', 0):.0f}"]))
     for path in sorted(folder.glob("peer-*.json")):
         found = read(path)
         if found is None:
@@ -37,7 +38,8 @@ def main():
         _, net, part, variant = path.stem.split("-", 3)
         work = "training step" if part == "step" else "network evaluation"
         print(row([f"{net}, {work} of {found['batch']}", f"PyTorch {found['torch']}, {variant}",
-                   f"{1e3 * found['seconds']:.3f}", f"{found['images_per_second']:.1f}"]))
+                   f"{1e3 * found['seconds']:.3f}", f"{found['images_per_second']:.1f}",
+                   f"{1e-6 * found['peak_memory_bytes']:.0f}"]))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ function(halcyon_add_cuda_kernels target)
   # C++17 there: a CMake that is older than nvcc may not know that it has C++20.
   set_target_properties(halcyon_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
     POSITION_INDEPENDENT_CODE ON)
-  target_sources(${target} PRIVATE ${folder}/recorded_work.cpp ${folder}/stream.cpp)
+  target_sources(${target} PRIVATE ${folder}/device_memory.cpp ${folder}/recorded_work.cpp
+    ${folder}/stream.cpp)
   target_link_libraries(${target} PRIVATE halcyon_cuda CUDA::cudart)
 endfunction()

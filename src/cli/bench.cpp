@@ -16,6 +16,7 @@
 #include "core/require.h"
 #include "io/atomic_file.h"
 #include "io/process_memory.h"
+#include "kernels/cuda/device_memory.h"
 
 namespace halcyon {
 namespace {
@@ -75,13 +76,18 @@ ImageShape shape_of(const BenchCommand& command) {
   return {sides[0], sides[1], sides[2]};
 }
 
+/// Of the GPU, or of the process.
+double peak_memory_of(torch::Device device) {
+  return static_cast<double>(device.is_cuda() ? cuda::peak_memory(device) : peak_memory());
+}
+
 void measure(BenchJob& job, const std::vector<std::string>& only) {
   for (const auto& part : bench_parts()) {
     if (!only.empty() && std::find(only.begin(), only.end(), part.name) == only.end()) continue;
-    reset_peak_memory();
+    job.device.is_cuda() ? cuda::reset_peak_memory(job.device) : reset_peak_memory();
     const auto first = job.rows.size();
     part.measure(job);
-    const auto peak = static_cast<double>(peak_memory());
+    const auto peak = peak_memory_of(job.device);
     for (auto row = job.rows.begin() + static_cast<long>(first); row != job.rows.end(); ++row) {
       row->peak_memory = peak;
     }
@@ -91,12 +97,13 @@ void measure(BenchJob& job, const std::vector<std::string>& only) {
 void profile(BenchJob& job) {
   TrainingBench bench(job);
   bench.step();  // the first is slower than the rest
-  job.operators = profile_operators([&] {
+  const auto steps = [&] {
     for (int64_t i = 0; i < job.repeats; ++i) {
       bench.step();
       stop_if_interrupted();
     }
-  });
+  };
+  job.operators = profile_operators(steps, job.device);
 }
 
 void describe_network(BenchJob& job) {

@@ -31,7 +31,7 @@ struct BenchRow {
   double flops = 0;
   double bytes = 0;
   double ratio = 0;        ///< time an image, or a run, over that of the row below; 0: not compared
-  double peak_memory = 0;  ///< bytes, of the whole process while the part ran
+  double peak_memory = 0;  ///< bytes, of the process or the GPU while the part ran
 };
 
 /// What there is to measure, and what has been.

@@ -25,11 +25,19 @@ struct Frame {
 struct Recording {
   std::vector<Frame> frames;
   std::map<Key, OperatorTime> operators;
+  torch::Device device = torch::kCPU;
   double inside = 0;  // seconds in operators
 };
 
-// LibTorch calls plain functions back: they find their recording here.
-thread_local Recording* recording = nullptr;
+// LibTorch calls plain functions back: they find their recording here.  Not of one thread: the
+// backward pass of CUDA has its own, and the one that waits for it does nothing meanwhile.
+Recording* recording = nullptr;
+
+/// Now, with nothing left to do on the device.
+Clock::time_point now() {
+  if (recording->device.is_cuda()) torch::cuda::synchronize(recording->device.index());
+  return Clock::now();
+}
 
 /// An operator below autograd runs without it, so it belongs to the pass of its caller.
 std::string pass_of(const at::RecordFunction& function) {
@@ -41,21 +49,22 @@ std::string pass_of(const at::RecordFunction& function) {
 }
 
 std::unique_ptr<at::ObserverContext> enter(const at::RecordFunction& function) {
-  recording->frames.push_back({{function.name(), pass_of(function)}, Clock::now()});
+  recording->frames.push_back({{function.name(), pass_of(function)}, now()});
   return nullptr;
 }
 
 void leave(const at::RecordFunction&, at::ObserverContext*) {
+  const auto end = now();
   const auto frame = std::move(recording->frames.back());
   recording->frames.pop_back();
-  const double seconds = std::chrono::duration<double>(Clock::now() - frame.start).count();
+  const double seconds = std::chrono::duration<double>(end - frame.start).count();
   (recording->frames.empty() ? recording->inside : recording->frames.back().children) += seconds;
   auto& total = recording->operators[frame.key];
   ++total.calls;
   total.seconds += seconds - frame.children;
 }
 
-/// While it lives, the operators of this thread go to `into`.
+/// While it lives, the operators of this thread, and of backward passes it starts, go to `into`.
 class ScopedRecording {
  public:
   explicit ScopedRecording(Recording& into)
@@ -75,8 +84,10 @@ class ScopedRecording {
 
 }  // namespace
 
-std::vector<OperatorTime> profile_operators(const std::function<void()>& work) {
+std::vector<OperatorTime> profile_operators(const std::function<void()>& work,
+                                            torch::Device device) {
   Recording of_work;
+  of_work.device = device;
   const auto start = Clock::now();
   {
     const ScopedRecording scope(of_work);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <torch/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -18,7 +20,9 @@ struct OperatorTime {
 
 /// Runs `work` on this thread and returns its operators, the slowest first, and "(between
 /// operators)" for the rest, so that the sum is the time it took.  Work that LibTorch gives to
-/// threads of its own counts to the operator that waits for it; that of CUDA, when it was launched.
-std::vector<OperatorTime> profile_operators(const std::function<void()>& work);
+/// threads of its own counts to the operator that waits for it.  A GPU is waited for at both ends
+/// of each operator: the whole takes longer than it would unobserved.  One call at a time.
+std::vector<OperatorTime> profile_operators(const std::function<void()>& work,
+                                            torch::Device device = torch::kCPU);
 
 }  // namespace halcyon

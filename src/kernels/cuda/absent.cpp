@@ -1,6 +1,7 @@
 // What stands for the CUDA kernels where there is no CUDA.
 #include <stdexcept>
 
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/recorded_work.h"
 #include "kernels/cuda/stream.h"
@@ -15,6 +16,9 @@ namespace {
 bool built() { return false; }
 
 Stream current_stream() { refuse(); }
+
+int64_t peak_memory(torch::Device) { refuse(); }
+void reset_peak_memory(torch::Device) { refuse(); }
 
 struct RecordedWork::Graph {};
 RecordedWork::RecordedWork(torch::Device, const std::function<void()>&,
