@@ -5,7 +5,6 @@
 // 1. the free estimates of a training batch, as a share of the training step
 // 2. a level of the Fisher curve, in units of the forward and reverse passes that it needs
 #include <fmt/core.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +14,7 @@
 
 #include "core/preconditioning.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "fisher/fisher_level.h"
 #include "fisher/sigma_bins.h"
 #include "models/registry.h"

@@ -21,11 +21,11 @@ target_include_directories(halcyon_build INTERFACE ${PROJECT_SOURCE_DIR} ${PROJE
 target_link_libraries(halcyon_build INTERFACE ${TORCH_LIBRARIES} fmt::fmt)
 target_include_directories(halcyon_build SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 
-# <torch/torch.h> takes longer to parse than most of our files to compile: it is parsed once.
+# LibTorch's headers take longer to parse than most of our files to compile: once is enough.
 file(CONFIGURE OUTPUT torch_pch.cpp CONTENT "")
 add_library(halcyon_pch OBJECT ${PROJECT_BINARY_DIR}/torch_pch.cpp)
 target_link_libraries(halcyon_pch PRIVATE halcyon_build)
-target_precompile_headers(halcyon_pch PRIVATE <torch/torch.h>)
+target_precompile_headers(halcyon_pch PRIVATE "${PROJECT_SOURCE_DIR}/src/core/torch.h")
 
 # halcyon_library(name DEPENDS layer... SOURCES file...): one static library per layer.
 function(halcyon_library name)

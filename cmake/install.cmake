@@ -72,7 +72,7 @@ foreach(layer IN LISTS layers)
     PATTERN "cuda" EXCLUDE PATTERN "*_loops.h" EXCLUDE PATTERN "simd.h" EXCLUDE
     PATTERN "loop_types.h" EXCLUDE PATTERN "element.h" EXCLUDE
     PATTERN "image_planes.h" EXCLUDE PATTERN "image_fitting.h" EXCLUDE
-    PATTERN "image_decoding.h" EXCLUDE)
+    PATTERN "image_decoding.h" EXCLUDE PATTERN "torch.h" EXCLUDE)
 endforeach()
 
 # -- the program -----------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 #include "models/mlp.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/nn/modules/container/modulelist.h>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

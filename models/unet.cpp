@@ -1,7 +1,9 @@
 #include "models/unet.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/nn/modules/container/modulelist.h>
 
+#include "core/torch.h"
 #include "kernels/concatenate.h"
 #include "models/layers/dropout.h"
 #include "models/layers/norm.h"

@@ -1,7 +1,8 @@
 #include "models/unet_level.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/container/modulelist.h>
 
+#include "core/torch.h"
 #include "models/layers/norm.h"
 
 namespace halcyon {

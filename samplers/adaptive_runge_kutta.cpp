@@ -1,11 +1,10 @@
 #include "samplers/adaptive_runge_kutta.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/require.h"
 #include "core/runge_kutta.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

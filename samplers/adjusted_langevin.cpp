@@ -1,9 +1,8 @@
 #include "samplers/adjusted_langevin.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
+#include "core/torch.h"
 #include "samplers/langevin.h"
 
 namespace halcyon {

@@ -1,12 +1,12 @@
 #include "samplers/ancestral.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "samplers/dpm_solver.h"
 #include "samplers/probability_flow.h"
 

@@ -1,11 +1,10 @@
 #include "samplers/convergence.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/noise_grid.h"
 #include "core/runge_kutta.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,9 +1,8 @@
 #include "samplers/deis.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
+#include "core/torch.h"
 #include "samplers/multistep.h"
 #include "samplers/probability_flow.h"
 

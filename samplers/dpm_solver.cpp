@@ -1,8 +1,8 @@
 #include "samplers/dpm_solver.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

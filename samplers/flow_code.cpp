@@ -1,12 +1,11 @@
 #include "samplers/flow_code.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/require.h"
 #include "core/runge_kutta.h"
+#include "core/torch.h"
 #include "samplers/sampler.h"
 
 namespace halcyon {

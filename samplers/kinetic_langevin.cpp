@@ -1,11 +1,11 @@
 #include "samplers/kinetic_langevin.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

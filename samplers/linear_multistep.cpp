@@ -1,7 +1,6 @@
 #include "samplers/linear_multistep.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "samplers/probability_flow.h"
 
 namespace halcyon {

@@ -1,11 +1,10 @@
 #include "samplers/noised_start.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <iterator>
 
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,7 +1,6 @@
 #include "samplers/probability_flow.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/runge_kutta.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

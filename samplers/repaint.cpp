@@ -1,11 +1,10 @@
 #include "samplers/repaint.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,11 +1,11 @@
 #include "samplers/reverse_sde.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "samplers/ancestral.h"
 #include "samplers/probability_flow.h"
 

@@ -1,12 +1,12 @@
 #include "samplers/sa_solver.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <deque>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "samplers/multistep.h"
 
 namespace halcyon {

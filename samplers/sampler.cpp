@@ -1,10 +1,9 @@
 #include "samplers/sampler.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <functional>
 
+#include "core/torch.h"
 #include "samplers/noised_start.h"
 
 namespace halcyon {

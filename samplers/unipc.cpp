@@ -1,9 +1,8 @@
 #include "samplers/unipc.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
+#include "core/torch.h"
 #include "samplers/dpm_solver.h"
 #include "samplers/multistep.h"
 

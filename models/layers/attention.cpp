@@ -1,8 +1,9 @@
 #include "models/layers/attention.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
 
 #include "core/layer_tap.h"
+#include "core/torch.h"
 #include "kernels/attention.h"
 #include "models/layers/norm.h"
 

@@ -1,6 +1,6 @@
 #include "models/layers/condition_embedding.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,8 +1,7 @@
 #include "models/layers/convolution.h"
 
-#include <torch/torch.h>
-
 #include "core/layer_tap.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,7 +1,6 @@
 #include "models/layers/dropout.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "kernels/dropout.h"
 
 namespace halcyon {

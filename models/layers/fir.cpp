@@ -1,6 +1,6 @@
 #include "models/layers/fir.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

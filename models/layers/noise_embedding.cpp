@@ -1,8 +1,8 @@
 #include "models/layers/noise_embedding.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,7 +1,8 @@
 #include "models/layers/recompute.h"
 
 #include <torch/custom_class.h>
-#include <torch/torch.h>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

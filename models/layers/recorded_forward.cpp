@@ -1,10 +1,9 @@
 #include "models/layers/recorded_forward.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <optional>
 
+#include "core/torch.h"
 #include "kernels/cuda/recorded_work.h"
 
 namespace halcyon {

@@ -1,7 +1,6 @@
 #include "models/layers/resample.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "models/layers/fir.h"
 
 namespace halcyon {

@@ -1,7 +1,8 @@
 #include "models/layers/residual_block.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
 
+#include "core/torch.h"
 #include "models/layers/norm.h"
 #include "models/layers/resample.h"
 

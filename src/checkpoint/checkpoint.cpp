@@ -2,13 +2,13 @@
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "config/options.h"
 #include "core/empirical_denoiser.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/registry.h"
 #include "data/toy_distribution.h"
 #include "io/run_directory.h"

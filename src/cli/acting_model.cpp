@@ -1,7 +1,6 @@
 #include "cli/acting_model.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
@@ -10,6 +9,7 @@
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/safetensors.h"
 
 namespace halcyon {

@@ -1,10 +1,10 @@
 #include "cli/batch_choice.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <chrono>
 #include <limits>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "cli/progress.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/process_memory.h"
 #include "kernels/cuda/device_memory.h"

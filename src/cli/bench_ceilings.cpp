@@ -1,9 +1,9 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "cli/bench_job.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/utils.h>
+#include <torch/optim.h>
 
 #include "cli/bench_job.h"
+#include "core/torch.h"
 #include "kernels/group_norm.h"
 
 namespace halcyon {

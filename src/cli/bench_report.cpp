@@ -1,7 +1,6 @@
 #include "cli/bench_report.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 #include <torch/version.h>
 
 #include <cmath>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "config/text_value.h"
+#include "core/torch.h"
 #include "io/environment.h"
 
 namespace halcyon {

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <set>
 
 #include "cli/bench_job.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "data/batch_stream.h"
 #include "kernels/cuda/recorded_work.h"
 #include "models/registry.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +13,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/fisher_level.h"
 #include "fisher/score_calibration.h"
 #include "io/atomic_file.h"

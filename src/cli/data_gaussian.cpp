@@ -1,11 +1,11 @@
 #include "cli/data_gaussian.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,7 +1,6 @@
 #include "cli/data_loading.h"
 
 #include <fmt/core.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "config/text_value.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/registry.h"
 
 namespace halcyon {

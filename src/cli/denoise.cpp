@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
@@ -10,6 +9,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

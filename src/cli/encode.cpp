@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/start_images.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/sample_moments.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"

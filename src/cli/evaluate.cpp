@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +13,7 @@
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/fisher_level.h"
 #include "io/atomic_file.h"
 

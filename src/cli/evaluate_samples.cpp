@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +20,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"
 #include "io/png_folder.h"

@@ -1,13 +1,13 @@
 #include "cli/evaluation_data.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

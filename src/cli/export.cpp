@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,6 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/data_loading.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "interop/diffusers_names.h"
 #include "interop/diffusers_scheduler.h"
 #include "interop/diffusers_unet.h"

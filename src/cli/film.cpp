@@ -1,13 +1,13 @@
 #include "cli/film.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "cli/pictures.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/picture_text.h"
 #include "io/safetensors.h"

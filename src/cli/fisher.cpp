@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <set>
 #include <sstream>
@@ -16,6 +15,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "data/toy_distribution.h"
 #include "io/atomic_file.h"
 

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "cli/fisher_network.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "core/torch.h"
 #include "curvature/curvature_fit.h"
 #include "curvature/parameter_jacobian.h"
 #include "io/table.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "cli/estimate_text.h"
 #include "cli/fisher_alarms.h"
@@ -9,6 +8,7 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/safetensors.h"
 
 namespace halcyon {

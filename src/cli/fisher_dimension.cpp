@@ -1,10 +1,9 @@
 #include "cli/fisher_dimension.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "core/random.h"
+#include "core/torch.h"
 #include "fisher/intrinsic_dimension.h"
 #include "io/plots.h"
 #include "io/table.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "cli/data_loading.h"
 #include "cli/estimate_text.h"
@@ -7,6 +6,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "fisher/score_divergence.h"
 
 namespace halcyon {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <functional>
@@ -9,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/plot_warning.h"
 #include "cli/progress.h"
+#include "core/torch.h"
 #include "fisher/parameter_spectrum.h"
 #include "io/atomic_file.h"
 #include "io/plots.h"

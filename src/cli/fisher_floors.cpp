@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "cli/estimate_text.h"
 #include "cli/fisher_job.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/empirical_denoiser.h"
+#include "core/torch.h"
 #include "fisher/memorisation.h"
 
 namespace halcyon {

@@ -1,12 +1,12 @@
 #include "cli/fisher_jacobian.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "core/random.h"
+#include "core/torch.h"
 #include "io/plots.h"
 #include "io/table.h"
 

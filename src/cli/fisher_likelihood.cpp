@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <numbers>
@@ -8,6 +7,7 @@
 #include "cli/fisher_job.h"
 #include "cli/likelihood.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "fisher/entropy.h"
 #include "io/atomic_file.h"
 

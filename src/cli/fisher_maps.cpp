@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "fisher/fisher_maps.h"
 #include "io/colour_map.h"

@@ -1,9 +1,8 @@
 #include "cli/fisher_network.h"
 
-#include <torch/torch.h>
-
 #include "core/error.h"
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <functional>
@@ -12,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/plot_warning.h"
 #include "cli/progress.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 
 namespace halcyon {

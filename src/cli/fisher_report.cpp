@@ -1,13 +1,13 @@
 #include "cli/fisher_report.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "cli/data_gaussian.h"
 #include "cli/estimate_text.h"
+#include "core/torch.h"
 #include "data/toy_distribution.h"
 #include "fisher/fisher_level.h"
 #include "io/plots.h"

@@ -1,12 +1,12 @@
 #include "cli/fisher_spectrum.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/random.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"

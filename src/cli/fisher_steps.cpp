@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
@@ -8,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/plot_warning.h"
 #include "cli/progress.h"
+#include "core/torch.h"
 #include "curvature/parameter_jacobian.h"
 #include "fisher/divergence_of_step.h"
 #include "fisher/parameter_spectrum.h"

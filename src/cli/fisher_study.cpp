@@ -1,7 +1,6 @@
 #include "cli/fisher_study.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include "cli/evaluation_data.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/safetensors.h"
 

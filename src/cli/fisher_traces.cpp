@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
@@ -7,6 +6,7 @@
 #include "cli/fisher_network.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "core/torch.h"
 #include "fisher/parameter_information.h"
 #include "io/colour_map.h"
 #include "io/image_grid.h"

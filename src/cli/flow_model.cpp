@@ -1,9 +1,8 @@
 #include "cli/flow_model.h"
 
-#include <torch/torch.h>
-
 #include "cli/data_loading.h"
 #include "cli/machine.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

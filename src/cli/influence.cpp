@@ -1,7 +1,6 @@
 #include "curvature/influence.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/start_images.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"
 #include "io/table.h"

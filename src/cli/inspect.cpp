@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 
@@ -8,6 +7,7 @@
 #include "cli/data_loading.h"
 #include "cli/run_options.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/toy_distribution.h"
 #include "io/run_directory.h"
 #include "io/safetensors.h"

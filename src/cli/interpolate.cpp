@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "cli/command_line.h"
 #include "cli/flow_model.h"
 #include "cli/pictures.h"
 #include "cli/start_images.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/image_grid.h"
 

@@ -1,7 +1,5 @@
 #include "cli/likelihood.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <functional>
 
@@ -10,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "data/toy_distribution.h"
 #include "fisher/class_information.h"
 #include "fisher/ode_likelihood.h"

@@ -3,12 +3,12 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <torch/torch.h>
 
 #include <limits>
 #include <thread>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "kernels/parallel.h"
 
 namespace halcyon {

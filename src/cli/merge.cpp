@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <array>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "config/options.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "curvature/merging.h"
 #include "io/atomic_file.h"
 #include "io/table.h"

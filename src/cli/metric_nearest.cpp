@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
@@ -7,6 +6,7 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/image_grid.h"
 #include "io/table.h"

@@ -1,12 +1,12 @@
 #include "cli/metric_preparation.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 
 namespace halcyon {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +7,7 @@
 #include "cli/progress.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "metrics/inception_score.h"
 #include "metrics/kernel_distance.h"

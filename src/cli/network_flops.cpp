@@ -1,8 +1,8 @@
 #include "cli/network_flops.h"
 
-#include <torch/torch.h>
-
 #include <string_view>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,13 +1,14 @@
 #include "cli/operator_profile.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <string_view>
 #include <utility>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

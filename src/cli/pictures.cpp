@@ -1,11 +1,11 @@
 #include "cli/pictures.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/image_grid.h"
 

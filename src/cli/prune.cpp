@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <optional>
 
@@ -11,6 +10,7 @@
 #include "cli/model_use.h"
 #include "config/text_value.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "curvature/pruning.h"
 #include "io/atomic_file.h"
 #include "io/table.h"

@@ -1,12 +1,12 @@
 #include "cli/reference_statistics.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cstring>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/npz.h"
 
 namespace halcyon {

@@ -1,7 +1,6 @@
 #include "cli/remembering.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/safetensors.h"
 
 namespace halcyon {

@@ -1,11 +1,11 @@
 #include "cli/restoration.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/safetensors_writer.h"
 
 namespace halcyon {

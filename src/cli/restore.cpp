@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <chrono>
 #include <cmath>
@@ -18,6 +17,7 @@
 #include "core/precision.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 
 namespace halcyon {

@@ -1,9 +1,8 @@
 #include "cli/restore_method.h"
 
-#include <torch/torch.h>
-
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

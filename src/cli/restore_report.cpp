@@ -1,13 +1,13 @@
 #include "cli/restore_report.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "cli/estimate_text.h"
 #include "cli/restore_task.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/image_grid.h"
 

@@ -1,7 +1,6 @@
 #include "cli/restore_task.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +9,7 @@
 #include "core/random.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "io/image_grid.h"
 
 namespace halcyon {

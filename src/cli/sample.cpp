@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include "core/error.h"
 #include "core/recording_denoiser.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "samplers/noised_start.h"
 #include "samplers/registry.h"
 

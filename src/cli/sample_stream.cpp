@@ -1,7 +1,6 @@
 #include "cli/sample_stream.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/background_tasks.h"
 #include "io/png_folder.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +14,7 @@
 #include "core/noise_grid.h"
 #include "core/random.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/fisher_level.h"
 #include "fisher/schedule_density.h"
 #include "io/atomic_file.h"

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include "cli/data_loading.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 
 namespace halcyon {

@@ -1,11 +1,12 @@
 #include "cli/stopwatch.h"
 
 #include <sys/resource.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

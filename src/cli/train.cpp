@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <set>
 
@@ -14,6 +13,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/band_gradients.h"
 #include "io/atomic_file.h"
 #include "io/environment.h"

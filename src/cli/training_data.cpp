@@ -1,9 +1,8 @@
 #include "cli/training_data.h"
 
-#include <torch/torch.h>
-
 #include "cli/data_loading.h"
 #include "cli/fisher_study.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

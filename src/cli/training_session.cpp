@@ -1,7 +1,6 @@
 #include "cli/training_session.h"
 
 #include <fmt/core.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -22,6 +21,7 @@
 #include "core/random.h"
 #include "core/recording_denoiser.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/band_gradients.h"
 #include "io/atomic_file.h"
 #include "io/csv_reader.h"

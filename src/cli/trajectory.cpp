@@ -1,12 +1,12 @@
 #include "cli/trajectory.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "cli/pictures.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/image_grid.h"
 #include "io/video.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "curvature/laplace_posterior.h"
 #include "curvature/tapped_batch.h"
 #include "io/atomic_file.h"

@@ -1,12 +1,11 @@
 #include "core/adaptive_noise.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -2,13 +2,13 @@
 
 #include <ATen/core/PhiloxRNGEngine.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

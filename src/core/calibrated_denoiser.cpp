@@ -1,9 +1,9 @@
 #include "core/calibrated_denoiser.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

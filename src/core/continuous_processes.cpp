@@ -1,8 +1,8 @@
 #include "core/continuous_processes.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,12 +1,12 @@
 #include "core/denoising_loss.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

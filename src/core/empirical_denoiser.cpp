@@ -1,10 +1,10 @@
 #include "core/empirical_denoiser.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <limits>
 #include <numbers>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,9 +1,9 @@
 #include "core/gaussian_mixture.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <numbers>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,11 +1,10 @@
 #include "core/guided_denoiser.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <limits>
 
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,6 +1,6 @@
 #include "core/linear_operator.h"
 
-#include <torch/torch.h>
+#include <torch/fft.h>
 
 #include <cmath>
 #include <functional>
@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,12 +1,12 @@
 #include "core/log_sigma_table.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,7 +1,6 @@
 #include "core/noise_grid.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

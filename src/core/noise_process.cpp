@@ -1,6 +1,6 @@
 #include "core/noise_process.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,13 +1,13 @@
 #include "core/noise_schedule.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,8 +1,8 @@
 #include "core/posterior_denoiser.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

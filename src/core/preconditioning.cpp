@@ -1,12 +1,12 @@
 #include "core/preconditioning.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,7 +1,6 @@
 #include "core/runge_kutta.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,13 +1,13 @@
 #include "core/tensor_map.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <sstream>
 #include <vector>
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,8 +1,8 @@
 #include "curvature/curvature.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

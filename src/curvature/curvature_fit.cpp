@@ -1,9 +1,8 @@
 #include "curvature/curvature_fit.h"
 
-#include <torch/torch.h>
-
 #include <optional>
 
+#include "core/torch.h"
 #include "curvature/eigen_moments.h"
 #include "curvature/tapped_batch.h"
 

@@ -1,6 +1,6 @@
 #include "curvature/eigen_moments.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

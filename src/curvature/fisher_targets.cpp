@@ -1,6 +1,6 @@
 #include "curvature/fisher_targets.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

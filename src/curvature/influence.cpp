@@ -1,6 +1,6 @@
 #include "curvature/influence.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

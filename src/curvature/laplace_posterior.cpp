@@ -1,8 +1,8 @@
 #include "curvature/laplace_posterior.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

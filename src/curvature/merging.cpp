@@ -1,9 +1,9 @@
 #include "curvature/merging.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <functional>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

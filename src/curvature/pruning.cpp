@@ -1,9 +1,9 @@
 #include "curvature/pruning.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <vector>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,8 +1,8 @@
 #include "curvature/tapped_batch.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

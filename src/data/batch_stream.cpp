@@ -1,10 +1,9 @@
 #include "data/batch_stream.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,7 +1,6 @@
 #include "data/dequantization.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "data/image_set.h"
 
 namespace halcyon {

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <map>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/idx_file.h"
 
 namespace halcyon {

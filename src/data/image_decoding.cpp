@@ -1,7 +1,6 @@
 #include "data/image_decoding.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <opencv2/core/utils/logger.hpp>
@@ -9,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_planes.h"
 
 namespace halcyon {

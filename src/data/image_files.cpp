@@ -1,13 +1,13 @@
 #include "data/image_files.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <set>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_decoding.h"
 #include "data/image_fitting.h"
 

@@ -1,10 +1,9 @@
 #include "data/image_fitting.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 
+#include "core/torch.h"
 #include "data/image_planes.h"
 #include "data/index_loop.h"
 

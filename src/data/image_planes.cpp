@@ -1,6 +1,6 @@
 #include "data/image_planes.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

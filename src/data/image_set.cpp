@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 #include <zlib.h>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

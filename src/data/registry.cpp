@@ -1,11 +1,11 @@
 #include "data/registry.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/cifar.h"
 #include "data/idx.h"
 #include "data/image_fitting.h"

@@ -1,12 +1,11 @@
 #include "data/toy_distribution.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <numbers>
 
 #include "core/random.h"
 #include "core/registry.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,6 +1,6 @@
 #include "fisher/band_gradients.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,7 +1,6 @@
 #include "fisher/class_information.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "fisher/log_sigma_quadrature.h"
 
 namespace halcyon {

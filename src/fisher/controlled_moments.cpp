@@ -1,9 +1,9 @@
 #include "fisher/controlled_moments.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <string>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,6 +1,6 @@
 #include "fisher/denoiser_jacobian.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

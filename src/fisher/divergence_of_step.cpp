@@ -1,9 +1,8 @@
 #include "fisher/divergence_of_step.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
+#include "core/torch.h"
 #include "curvature/parameter_jacobian.h"
 
 namespace halcyon {

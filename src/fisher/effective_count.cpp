@@ -1,8 +1,8 @@
 #include "fisher/effective_count.h"
 
-#include <torch/torch.h>
-
 #include <limits>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

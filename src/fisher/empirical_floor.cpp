@@ -1,8 +1,8 @@
 #include "fisher/empirical_floor.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,10 +1,9 @@
 #include "fisher/entropy.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <numbers>
 
+#include "core/torch.h"
 #include "fisher/log_sigma_quadrature.h"
 
 namespace halcyon {

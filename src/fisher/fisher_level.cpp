@@ -1,12 +1,12 @@
 #include "fisher/fisher_level.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/fisher_options.h"
 #include "fisher/observed_information.h"
 

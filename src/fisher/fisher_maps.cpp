@@ -1,11 +1,10 @@
 #include "fisher/fisher_maps.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "core/torch.h"
 #include "fisher/denoiser_jacobian.h"
 #include "fisher/log_sigma_quadrature.h"
 

@@ -1,8 +1,8 @@
 #include "fisher/gradient_moments.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

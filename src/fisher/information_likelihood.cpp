@@ -1,10 +1,9 @@
 #include "fisher/information_likelihood.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/require.h"
+#include "core/torch.h"
 #include "fisher/entropy.h"
 
 namespace halcyon {

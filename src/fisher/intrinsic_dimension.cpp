@@ -1,9 +1,8 @@
 #include "fisher/intrinsic_dimension.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
+#include "core/torch.h"
 #include "fisher/denoiser_jacobian.h"
 
 namespace halcyon {

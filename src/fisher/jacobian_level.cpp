@@ -1,10 +1,9 @@
 #include "fisher/jacobian_level.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/torch.h"
 #include "fisher/denoiser_jacobian.h"
 #include "fisher/lanczos.h"
 

@@ -1,8 +1,8 @@
 #include "fisher/lanczos.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,9 +1,9 @@
 #include "fisher/mean_score.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <limits>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

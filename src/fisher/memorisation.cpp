@@ -1,9 +1,8 @@
 #include "fisher/memorisation.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
+#include "core/torch.h"
 #include "fisher/empirical_floor.h"
 
 namespace halcyon {

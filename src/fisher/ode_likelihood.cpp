@@ -1,11 +1,10 @@
 #include "fisher/ode_likelihood.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/require.h"
 #include "core/runge_kutta.h"
+#include "core/torch.h"
 #include "fisher/denoiser_jacobian.h"
 
 namespace halcyon {

@@ -1,7 +1,6 @@
 #include "fisher/parameter_information.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "curvature/parameter_jacobian.h"
 #include "fisher/denoiser_jacobian.h"
 

@@ -1,11 +1,10 @@
 #include "fisher/parameter_spectrum.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "core/torch.h"
 #include "curvature/parameter_jacobian.h"
 #include "fisher/denoiser_jacobian.h"
 

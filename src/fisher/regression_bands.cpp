@@ -1,8 +1,8 @@
 #include "fisher/regression_bands.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,10 +1,10 @@
 #include "fisher/sample_moments.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,9 +1,9 @@
 #include "fisher/schedule_density.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,7 +1,6 @@
 #include "fisher/score_divergence.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "fisher/fisher_estimates.h"
 
 namespace halcyon {

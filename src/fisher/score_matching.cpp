@@ -1,7 +1,6 @@
 #include "fisher/score_matching.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "fisher/denoiser_jacobian.h"
 
 namespace halcyon {

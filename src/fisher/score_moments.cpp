@@ -1,8 +1,8 @@
 #include "fisher/score_moments.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

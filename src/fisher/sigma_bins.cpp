@@ -1,9 +1,9 @@
 #include "fisher/sigma_bins.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <string>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

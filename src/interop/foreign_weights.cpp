@@ -1,12 +1,12 @@
 #include "interop/foreign_weights.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <set>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <set>
@@ -10,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

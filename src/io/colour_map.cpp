@@ -1,10 +1,9 @@
 #include "io/colour_map.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 
+#include "core/torch.h"
 #include "io/picture_text.h"
 
 namespace halcyon {

@@ -3,13 +3,13 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <memory>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/npy.h"
 #include "io/stored_zip.h"

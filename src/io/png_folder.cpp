@@ -1,10 +1,10 @@
 #include "io/png_folder.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <vector>
 
+#include "core/torch.h"
 #include "io/image_grid.h"
 
 namespace halcyon {

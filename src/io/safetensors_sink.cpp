@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 #include "io/safetensors_header.h"
 

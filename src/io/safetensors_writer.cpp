@@ -1,6 +1,6 @@
 #include "io/safetensors_writer.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

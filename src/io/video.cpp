@@ -1,9 +1,9 @@
 #include "io/video.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/atomic_file.h"
 
 #ifdef HALCYON_HAS_VIDEO

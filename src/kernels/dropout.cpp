@@ -1,7 +1,8 @@
 #include "kernels/dropout.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,8 @@
 #include "kernels/fixed_convolution.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #ifdef HALCYON_HAS_ONEDNN
 #include <dnnl.hpp>

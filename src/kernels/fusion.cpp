@@ -1,6 +1,7 @@
 #include "kernels/fusion.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "kernels/cuda/launch.h"
 

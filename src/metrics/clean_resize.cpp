@@ -1,8 +1,10 @@
 #include "metrics/clean_resize.h"
 
-#include <torch/torch.h>
+#include <torch/nn/functional.h>
 
 #include <vector>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,10 +1,9 @@
 #include "metrics/feature_map.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

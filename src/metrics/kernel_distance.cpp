@@ -1,8 +1,8 @@
 #include "metrics/kernel_distance.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,10 +1,11 @@
 #include "metrics/laplacian_pyramid.h"
 
-#include <torch/torch.h>
+#include <torch/nn/functional.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "core/torch.h"
 #include "metrics/sliced_wasserstein.h"
 
 namespace halcyon {

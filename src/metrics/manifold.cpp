@@ -1,11 +1,11 @@
 #include "metrics/manifold.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

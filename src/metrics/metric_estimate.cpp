@@ -1,8 +1,8 @@
 #include "metrics/metric_estimate.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <torch/script.h>
-#include <torch/torch.h>
 #include <zlib.h>
 
 #include <filesystem>
@@ -12,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "metrics/clean_resize.h"
 
 namespace halcyon {

@@ -1,8 +1,8 @@
 #include "training/adamw.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,6 +1,6 @@
 #include "training/flat_parameters.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,9 +1,12 @@
 #include "training/muon.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,13 +1,13 @@
 #include "training/natural_gradient.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "training/step_objective.h"
 
 namespace halcyon {

@@ -1,8 +1,7 @@
 #include "training/optimizer.h"
 
-#include <torch/torch.h>
-
 #include "core/registry.h"
+#include "core/torch.h"
 #include "training/adamw.h"
 #include "training/muon.h"
 #include "training/natural_gradient.h"

@@ -1,10 +1,10 @@
 #include "training/parameter_update.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
+#include "core/torch.h"
 #include "kernels/adamw_loops.h"
 #include "kernels/cuda/device_work.h"
 #include "kernels/fusion.h"

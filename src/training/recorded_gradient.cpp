@@ -1,7 +1,6 @@
 #include "training/recorded_gradient.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "kernels/cuda/recorded_work.h"
 
 namespace halcyon {

@@ -1,12 +1,12 @@
 #include "training/running_curvature.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <map>
 #include <set>
 
 #include "core/error.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,6 +1,6 @@
 #include "training/sgd.h"
 
-#include <torch/torch.h>
+#include "core/torch.h"
 
 namespace halcyon {
 

@@ -1,9 +1,8 @@
 #include "training/step_objective.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
+#include "core/torch.h"
 #include "curvature/parameter_space.h"
 
 namespace halcyon {

@@ -1,12 +1,12 @@
 #include "training/train_step.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "core/require.h"
+#include "core/torch.h"
 #include "training/parameter_update.h"
 
 namespace halcyon {

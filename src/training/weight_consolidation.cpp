@@ -1,10 +1,9 @@
 #include "training/weight_consolidation.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "core/require.h"
+#include "core/torch.h"
 
 namespace halcyon {
 namespace {

@@ -1,5 +1,4 @@
 #include <ATen/record_function.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 #include "cli/network_flops.h"
 #include "cli/operator_profile.h"
 #include "cli/stopwatch.h"
+#include "core/torch.h"
 #include "io/process_memory.h"
 #include "tests/cli/program.h"
 #include "tests/support/catch.h"

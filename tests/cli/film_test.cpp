@@ -1,8 +1,7 @@
 #include "cli/film.h"
 
-#include <torch/torch.h>
-
 #include "core/error.h"
+#include "core/torch.h"
 #include "data/image_set.h"
 #include "io/safetensors.h"
 #include "tests/support/catch.h"

@@ -1,8 +1,7 @@
 #include "core/brownian_path.h"
 
-#include <torch/torch.h>
-
 #include "core/error.h"
+#include "core/torch.h"
 #include "tests/support/catch.h"
 
 using namespace halcyon;

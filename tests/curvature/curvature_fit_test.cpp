@@ -1,5 +1,7 @@
 #include "curvature/curvature_fit.h"
 
+#include <torch/nn.h>
+
 #include <cmath>
 
 #include "core/preconditioning.h"

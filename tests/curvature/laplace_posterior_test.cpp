@@ -1,5 +1,7 @@
 #include "curvature/laplace_posterior.h"
 
+#include <torch/nn.h>
+
 #include <cmath>
 
 #include "tests/support/affine_regression.h"

@@ -1,5 +1,7 @@
 #include "curvature/parameter_jacobian.h"
 
+#include <torch/nn.h>
+
 #include "core/preconditioning.h"
 #include "tests/support/catch.h"
 #include "tests/support/linear_regression.h"

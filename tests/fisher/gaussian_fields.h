@@ -1,11 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <numbers>
 
 #include "core/gaussian_mixture.h"
+#include "core/torch.h"
 
 namespace halcyon::testing {
 

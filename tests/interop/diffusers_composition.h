@@ -1,13 +1,12 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/tensor_map.h"
+#include "core/torch.h"
 
 namespace halcyon::testing {
 

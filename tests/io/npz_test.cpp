@@ -1,11 +1,10 @@
 #include "io/npz.h"
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/npy.h"
 #include "io/stored_zip.h"
 #include "tests/support/catch.h"

@@ -1,7 +1,6 @@
 #include "kernels/attention.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"
 

@@ -1,7 +1,6 @@
 #include "kernels/concatenate.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/support/catch.h"
 
 using namespace halcyon;

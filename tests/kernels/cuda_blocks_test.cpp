@@ -1,6 +1,5 @@
 // The CUDA kernels' own source, its blocks of threads run one by one on the CPU.
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "kernels/attention.h"
 #include "kernels/cuda/adamw_block.h"
 #include "kernels/cuda/dropout_block.h"

@@ -1,7 +1,6 @@
 #include "kernels/dropout.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "kernels/dropout_loops.h"
 #include "tests/support/catch.h"
 

@@ -1,7 +1,6 @@
 #include "kernels/fixed_convolution.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"
 

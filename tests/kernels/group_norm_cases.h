@@ -1,9 +1,8 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
+#include "core/torch.h"
 #include "kernels/group_norm.h"
 
 namespace halcyon::testing {

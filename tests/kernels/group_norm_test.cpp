@@ -1,7 +1,6 @@
 #include "kernels/group_norm.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "kernels/fusion.h"
 #include "tests/kernels/group_norm_cases.h"
 #include "tests/support/catch.h"

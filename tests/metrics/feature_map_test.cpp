@@ -1,11 +1,12 @@
 #include "metrics/feature_map.h"
 
+#include <torch/nn/functional.h>
 #include <torch/script.h>
-#include <torch/torch.h>
 
 #include <fstream>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "io/npz.h"
 #include "metrics/clean_resize.h"
 #include "metrics/frechet.h"

@@ -1,7 +1,6 @@
 #include "metrics/kernel_distance.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/metrics/coverage.h"
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"

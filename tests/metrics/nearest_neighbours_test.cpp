@@ -1,7 +1,6 @@
 #include "metrics/nearest_neighbours.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/metrics/coverage.h"
 #include "tests/support/catch.h"
 

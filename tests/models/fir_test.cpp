@@ -1,7 +1,6 @@
 #include "models/layers/fir.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "models/layers/resample.h"
 #include "tests/support/catch.h"
 

@@ -1,6 +1,7 @@
-#include <torch/torch.h>
+#include <torch/optim.h>
 
 #include "core/error.h"
+#include "core/torch.h"
 #include "models/unet.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"

@@ -1,5 +1,4 @@
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "models/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"

@@ -1,7 +1,6 @@
 #include "models/layers/recompute.h"
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"
 #include "tests/support/small_networks.h"

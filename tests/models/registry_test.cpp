@@ -1,5 +1,7 @@
 #include "models/registry.h"
 
+#include <torch/optim.h>
+
 #include "core/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/small_networks.h"

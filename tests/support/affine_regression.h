@@ -1,8 +1,7 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include "core/denoiser.h"
+#include "core/torch.h"
 #include "curvature/curvature_fit.h"
 #include "models/layers/linear.h"
 #include "tests/support/linear_regression.h"

@@ -2,7 +2,7 @@
 
 // LibTorch's logging and Catch2 both define CHECK; tests mean Catch2's.  The order matters:
 // with Catch2 first, CHECK would silently become the logger's abort.
-#include <torch/torch.h>
+#include "core/torch.h"
 #undef CHECK
 
 #if __has_include(<catch2/catch.hpp>)

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "tests/support/catch.h"
 
 /// Ends a test case that needs a GPU where there is none, and says so.

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
-
+#include "core/torch.h"
 #include "curvature/curvature.h"
 #include "curvature/parameter_jacobian.h"
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "core/gaussian_mixture.h"
 #include "core/linear_operator.h"
 #include "core/random.h"
+#include "core/torch.h"
 
 namespace halcyon::testing {
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "core/torch.h"
 
 namespace halcyon::testing {
 

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/modules/linear.h>
 
 #include "core/denoiser.h"
 #include "core/random.h"
+#include "core/torch.h"
 #include "curvature/parameter_space.h"
 #include "curvature/regression.h"
 

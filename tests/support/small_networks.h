@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <string>
 
 #include "core/random.h"
+#include "core/torch.h"
 #include "models/registry.h"
 
 namespace halcyon::testing {

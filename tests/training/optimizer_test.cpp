@@ -1,5 +1,8 @@
 #include "training/optimizer.h"
 
+#include <torch/nn.h>
+#include <torch/optim.h>
+
 #include "core/error.h"
 #include "core/random.h"
 #include "tests/support/catch.h"

@@ -1,3 +1,5 @@
+#include <torch/nn.h>
+
 #include <complex>
 
 #include "core/random.h"

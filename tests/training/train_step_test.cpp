@@ -1,5 +1,7 @@
 #include "training/train_step.h"
 
+#include <torch/nn/modules/embedding.h>
+
 #include "core/error.h"
 #include "core/gaussian_mixture.h"
 #include "core/random.h"

@@ -1,0 +1,12 @@
+#pragma once
+
+// LibTorch's tensors, autograd and base of modules: what nearly every file needs.  All of
+// <torch/torch.h> would cost each of them 2 to 4 seconds more to compile, precompiled or not.
+#include <torch/autograd.h>
+#include <torch/cuda.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+// clang-format off
+#include <torch/linalg.h>  // that of LibTorch 1.13 wants <torch/types.h> before it
+// clang-format on
