@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare Debian machine to trained model, samples and Fisher table, on Fashion-MNIST.
-# Usage: quickstart.sh [run-directory]      (about 12 minutes on 2 cores)
+# Usage: quickstart.sh [run-directory]      (about 20 minutes on 2 cores)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 run=${1:-runs/quickstart}
@@ -11,7 +11,7 @@ step() { printf '\n== %s\n' "$*"; }
 step "Installing what is missing"
 scripts/install-deps.sh
 
-step "Building (about 6 minutes the first time)"
+step "Building (about 15 minutes the first time)"
 cmake --preset release -DBUILD_TESTING=OFF
 cmake --build --preset release --target halcyon --parallel "$(nproc)"
 
