@@ -7,6 +7,3 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 #include <torch/utils.h>
-// clang-format off
-#include <torch/linalg.h>  // that of LibTorch 1.13 wants <torch/types.h> before it
-// clang-format on
