@@ -221,7 +221,8 @@ Plot metric_plot(const Table& metrics, const std::string& column, const std::str
 Plot band_plot(const Table& metrics, const std::string& quantity, const std::string& label) {
   Plot plot{.x_label = "step", .y_label = label};
   const auto step = column_numbers(metrics, "step");
-  for (int64_t k = 0; k < band_count(metrics.columns); ++k) {
+  const auto bands = band_count(metrics.columns);
+  for (int64_t k = 0; k < bands; ++k) {
     auto series = metric_series(metrics, step, band_column(k, quantity), /*most=*/25);
     series.fill = Fill::none;
     series.title =
