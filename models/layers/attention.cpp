@@ -5,6 +5,7 @@
 #include "core/layer_tap.h"
 #include "core/torch.h"
 #include "kernels/attention.h"
+#include "kernels/convolution.h"
 #include "models/layers/norm.h"
 
 namespace halcyon {
@@ -59,7 +60,8 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens, const torch::Te
 // As a convolution: with oneDNN the faster of the two products.
 torch::Tensor Attention::PixelMap::operator()(const torch::Tensor& x) const {
   if (fixed && FixedConvolution::takes(x)) return (*fixed)(x);
-  return tapped({linear->weight, linear->bias, x, torch::conv2d(x, weight(), linear->bias)});
+  const auto& [w, b] = std::tie(linear->weight, linear->bias);
+  return tapped({w, b, x, convolution(x, weight(), b, /*stride=*/1, /*padding=*/0)});
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {

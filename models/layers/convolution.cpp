@@ -2,6 +2,7 @@
 
 #include "core/layer_tap.h"
 #include "core/torch.h"
+#include "kernels/convolution.h"
 
 namespace halcyon {
 
@@ -13,7 +14,8 @@ ConvolutionImpl::ConvolutionImpl(int64_t in, int64_t out, int64_t size, int64_t 
 
 torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
   if (fixed_ && FixedConvolution::takes(x)) return (*fixed_)(x);
-  return tapped({weight, bias, x, Conv2dImpl::forward(x), stride_, padding_});
+  return tapped(
+      {weight, bias, x, convolution(x, weight, bias, stride_, padding_), stride_, padding_});
 }
 
 void ConvolutionImpl::fix_weights(bool fixed) {

@@ -5,9 +5,10 @@
 #include <torch/types.h>
 
 #ifdef HALCYON_HAS_ONEDNN
-#include <dnnl.hpp>
 #include <map>
 #include <utility>
+
+#include "kernels/onednn.h"
 #endif
 
 #include "kernels/fusion.h"
@@ -16,48 +17,9 @@ namespace halcyon {
 
 #ifdef HALCYON_HAS_ONEDNN
 
-namespace {
-
 using dnnl::memory;
-
-const dnnl::engine& processor() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-memory::data_type onednn_type(const torch::Tensor& t) {
-  return t.scalar_type() == torch::kFloat32 ? memory::data_type::f32 : memory::data_type::bf16;
-}
-
-/// Of images in channels-last memory; strides of sides of length 1 say nothing.
-memory::desc pixels(const torch::Tensor& t) {
-  return {t.sizes().vec(), onednn_type(t), memory::format_tag::nhwc};
-}
-
-/// As it lies in memory.
-memory::desc described(const torch::Tensor& t) {
-  return {t.sizes().vec(), onednn_type(t), t.strides().vec()};
-}
-
-memory viewed(const memory::desc& as, const torch::Tensor& t) {
-  return {as, processor(), t.data_ptr()};
-}
-
-/// oneDNN's choice for these shapes, with the order of weights that suits it.
-dnnl::convolution_forward::primitive_desc choose(const memory::desc& x, const memory::desc& weight,
-                                                 const memory::desc& bias, const memory::desc& y,
-                                                 int64_t stride, int64_t padding) {
-  const auto inference = dnnl::prop_kind::forward_inference;
-  const auto direct = dnnl::algorithm::convolution_direct;
-  const memory::dims strides = {stride, stride}, edge = {padding, padding};
-#if DNNL_VERSION_MAJOR >= 3
-  return {processor(), inference, direct, x, weight, bias, y, strides, edge, edge};
-#else
-  return {{inference, direct, x, weight, bias, y, strides, edge, edge}, processor()};
-#endif
-}
-
-}  // namespace
+using onednn::described;
+using onednn::viewed;
 
 /// What was worked out for each shape of x.
 struct FixedConvolution::Plans {
@@ -69,7 +31,7 @@ struct FixedConvolution::Plans {
 
   torch::Tensor weight, bias;
   int64_t stride, padding;
-  dnnl::stream stream{processor()};
+  dnnl::stream stream = onednn::stream();
   std::map<std::vector<int64_t>, Plan> by_shape;
 
   Plan& plan(const torch::Tensor& x, const torch::Tensor& y) {
@@ -81,16 +43,17 @@ struct FixedConvolution::Plans {
   }
 
   Plan make(const torch::Tensor& x, const torch::Tensor& y) {
-    const auto x_desc = pixels(x), y_desc = pixels(y);
-    const memory::desc any(weight.sizes().vec(), onednn_type(weight), memory::format_tag::any);
-    const auto chosen = choose(x_desc, any, described(bias), y_desc, stride, padding);
+    const auto x_desc = onednn::pixels(x), y_desc = onednn::pixels(y);
+    const auto chosen = onednn::forward(
+        {x_desc, onednn::any_order(weight), described(bias), y_desc, stride, padding},
+        dnnl::prop_kind::forward_inference);
     for (const auto& [shape, other] : by_shape) {
       if (other.weight.get_desc() == chosen.weights_desc()) {
         return {dnnl::convolution_forward(chosen), other.weight, x_desc, y_desc};
       }
     }
     auto plain = viewed(described(weight), weight);
-    memory ordered(chosen.weights_desc(), processor());
+    memory ordered(chosen.weights_desc(), onednn::processor());
     dnnl::reorder(plain, ordered).execute(stream, plain, ordered);
     stream.wait();
     return {dnnl::convolution_forward(chosen), ordered, x_desc, y_desc};
