@@ -43,7 +43,8 @@ struct BenchCommand {
     field(self.shape, "shape",
           "C,H,W of the random images; empty: of data.channels and data.size, else 3,32,32");
     field(self.out, "out", "JSON file to write; empty: none");
-    field(self.profile, "profile", "show where the time of a training step goes");
+    field(self.profile, "profile",
+          "show where the time of a training step and of an evaluation of one image goes");
   }
   template <class Self, class Section>
   static void sections(Self& self, Section&& section) {
@@ -94,16 +95,24 @@ void measure(BenchJob& job, const std::vector<std::string>& only) {
   }
 }
 
-void profile(BenchJob& job) {
-  TrainingBench bench(job);
-  bench.step();  // the first is slower than the rest
-  const auto steps = [&] {
-    for (int64_t i = 0; i < job.repeats; ++i) {
-      bench.step();
+void profile(BenchJob& job, const char* name, int64_t times, const std::function<void()>& work) {
+  work();  // the first is slower than the rest
+  const auto all = [&] {
+    for (int64_t i = 0; i < times; ++i) {
+      work();
       stop_if_interrupted();
     }
   };
-  job.operators = profile_operators(steps, job.device);
+  job.profiles.push_back({name, times, profile_operators(all, job.device)});
+  fmt::print("\nOperators of a {}, each without those that it calls:\n{}", name,
+             to_text(operator_table(job.profiles.back())));
+}
+
+void profile(BenchJob& job) {
+  TrainingBench training(job);
+  profile(job, "training step", job.repeats, [&] { training.step(); });
+  EvaluationBench sampling(job, /*images=*/1);
+  profile(job, "network evaluation of 1 image", 10 * job.repeats, [&] { sampling.evaluate(1); });
 }
 
 void describe_network(BenchJob& job) {
@@ -164,11 +173,7 @@ int bench_command(const Arguments& arguments) {
   try {
     measure(job, command.only);
     fmt::print("{}", to_text(bench_table(job)));
-    if (command.profile) {
-      profile(job);
-      fmt::print("\nOperators of a training step, each without those that it calls:\n{}",
-                 to_text(operator_table(job)));
-    }
+    if (command.profile) profile(job);
   } catch (const Interrupted& interrupted) {
     return 128 + interrupted.signal;
   }

@@ -34,6 +34,13 @@ struct BenchRow {
   double peak_memory = 0;  ///< bytes, of the process or the GPU while the part ran
 };
 
+/// Some work, `times` times, by its operators.
+struct Profile {
+  std::string work;
+  int64_t times;
+  std::vector<OperatorTime> operators;
+};
+
 /// What there is to measure, and what has been.
 struct BenchJob {
   Recipe recipe;
@@ -45,7 +52,7 @@ struct BenchJob {
   double forward_flops = 0;  ///< of one evaluation of one image
   Ceilings ceilings = {};
   std::vector<BenchRow> rows = {};
-  std::vector<OperatorTime> operators = {};  ///< of `repeats` training steps, if profiled
+  std::vector<Profile> profiles = {};
 
   /// time_in_turn() behind a live line called `label`.  May be interrupted.
   std::vector<Timing> time(const std::string& label,
@@ -78,6 +85,23 @@ class TrainingBench {
   TrainingBatch batch_;
   RecordedGradient recorded_;
   int64_t updates_ = 0;
+};
+
+/// The configured network as sampling evaluates it, on random images.
+class EvaluationBench {
+ public:
+  EvaluationBench(const BenchJob& job, int64_t images);
+
+  /// From now on evaluations are replayed on a GPU, or are not.
+  void replay(bool on) { network_->replay_evaluations(on); }
+  /// Of the first `images`.
+  void evaluate(int64_t images);
+
+ private:
+  std::shared_ptr<ScoreNetwork> network_;
+  std::unique_ptr<Preconditioning> preconditioning_;
+  PreconditionedDenoiser denoiser_;
+  torch::Tensor x_, sigma_;
 };
 
 /// A part of `halcyon bench`, which adds its rows.

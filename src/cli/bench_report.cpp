@@ -73,14 +73,14 @@ Table bench_table(const BenchJob& job) {
   return table;
 }
 
-Table operator_table(const BenchJob& job) {
+Table operator_table(const Profile& profile) {
   constexpr double kLeastShare = 0.004;
   double total = 0;
-  for (const auto& time : job.operators) total += time.seconds;
-  Table table{.columns = {"operator", "pass", "calls", "ms a step", "share %"}};
-  const auto count = static_cast<double>(job.repeats);
+  for (const auto& time : profile.operators) total += time.seconds;
+  Table table{.columns = {"operator", "pass", "calls", "ms each", "share %"}};
+  const auto count = static_cast<double>(profile.times);
   double rest = 0;
-  for (const auto& time : job.operators) {
+  for (const auto& time : profile.operators) {
     if (time.seconds < kLeastShare * total) {
       rest += time.seconds;
       continue;
@@ -112,12 +112,15 @@ nlohmann::ordered_json bench_json(const BenchJob& job) {
                                    {"bfloat16_flops_per_second", job.ceilings.bfloat16}}}};
   json["rows"] = nlohmann::ordered_json::array();
   for (const auto& row : job.rows) json["rows"].push_back(row_json(row, job.ceilings));
-  const auto steps = static_cast<double>(job.repeats);
-  for (const auto& time : job.operators) {
-    json["operators"].push_back({{"name", time.name},
-                                 {"pass", time.pass},
-                                 {"calls_per_step", static_cast<double>(time.calls) / steps},
-                                 {"seconds_per_step", time.seconds / steps}});
+  for (const auto& [work, times, operators] : job.profiles) {
+    const auto count = static_cast<double>(times);
+    for (const auto& time : operators) {
+      json["operators"].push_back({{"work", work},
+                                   {"name", time.name},
+                                   {"pass", time.pass},
+                                   {"calls", static_cast<double>(time.calls) / count},
+                                   {"seconds", time.seconds / count}});
+    }
   }
   return json;
 }

@@ -91,46 +91,48 @@ void bench_training_step(BenchJob& job) {
   time_step(", replayed");
 }
 
-namespace {
-
-/// Rows of one image and of a batch; `how`: what is said of them.
-void time_evaluations(BenchJob& job, Denoiser& denoiser, const std::string& how) {
-  const auto images = to_model_units(random_images(job, job.batch)).to(job.device);
-  std::vector<BenchRow> rows;
-  std::vector<std::function<void()>> works;
-  for (const int64_t batch : std::set<int64_t>{1, job.batch}) {
-    const auto x = images.narrow(0, 0, batch);
-    const auto sigma = torch::ones({batch}, x.options());
-    works.emplace_back([&denoiser, x, sigma] { denoiser.denoise(x, sigma); });
-    BenchRow row{.part = "nfe", .work = of_batch("network evaluation", batch) + how, .time = {}};
-    row.images = static_cast<double>(batch);
-    row.flops = row.images * job.forward_flops;
-    rows.push_back(row);
-  }
-  const auto times = job.time("network evaluation", works);
-  for (size_t i = 0; i < rows.size(); ++i) rows[i].time = times[i];
-  if (rows.size() > 1) {
-    rows[0].ratio = rows[0].time.seconds / (rows[1].time.seconds / rows[1].images);
-  }
-  job.rows.insert(job.rows.end(), rows.begin(), rows.end());
+EvaluationBench::EvaluationBench(const BenchJob& job, int64_t images)
+    : network_(bench_network(job)),
+      preconditioning_(make_preconditioning(with_data_scale(job.recipe.preconditioning))),
+      denoiser_(*network_, *preconditioning_),
+      x_(to_model_units(random_images(job, images)).to(job.device)),
+      sigma_(torch::ones({images}, x_.options())) {
+  network_->to(job.device);
+  network_->eval();
+  network_->use_type(scalar_type(job.recipe.training.precision));
+  network_->fix_weights();
 }
 
-}  // namespace
+void EvaluationBench::evaluate(int64_t images) {
+  const torch::NoGradGuard no_grad;
+  denoiser_.denoise(x_.narrow(0, 0, images), sigma_.narrow(0, 0, images));
+}
 
 void bench_evaluation(BenchJob& job) {
-  const auto network = bench_network(job);
-  network->to(job.device);
-  network->eval();
-  network->use_type(scalar_type(job.recipe.training.precision));
-  network->fix_weights();
-  const auto preconditioning = make_preconditioning(with_data_scale(job.recipe.preconditioning));
-  PreconditionedDenoiser denoiser(*network, *preconditioning);
-  const torch::NoGradGuard no_grad;
-  network->replay_evaluations(job.device.is_cuda());
-  time_evaluations(job, denoiser, "");
+  EvaluationBench bench(job, job.batch);
+  /// Rows of one image and of a batch; `how`: what is said of them.
+  const auto time_evaluations = [&](const std::string& how) {
+    std::vector<BenchRow> rows;
+    std::vector<std::function<void()>> works;
+    for (const int64_t batch : std::set<int64_t>{1, job.batch}) {
+      works.emplace_back([&bench, batch] { bench.evaluate(batch); });
+      BenchRow row{.part = "nfe", .work = of_batch("network evaluation", batch) + how, .time = {}};
+      row.images = static_cast<double>(batch);
+      row.flops = row.images * job.forward_flops;
+      rows.push_back(row);
+    }
+    const auto times = job.time("network evaluation", works);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].time = times[i];
+    if (rows.size() > 1) {
+      rows[0].ratio = rows[0].time.seconds / (rows[1].time.seconds / rows[1].images);
+    }
+    job.rows.insert(job.rows.end(), rows.begin(), rows.end());
+  };
+  bench.replay(job.device.is_cuda());
+  time_evaluations("");
   if (!job.device.is_cuda()) return;
-  network->replay_evaluations(false);
-  time_evaluations(job, denoiser, ", not replayed");
+  bench.replay(false);
+  time_evaluations(", not replayed");
 }
 
 void bench_data(BenchJob& job) {

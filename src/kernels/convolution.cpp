@@ -1,5 +1,6 @@
 #include "kernels/convolution.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <torch/autograd.h>
 #include <torch/types.h>
@@ -54,9 +55,39 @@ void run(const dnnl::primitive& primitive, const std::unordered_map<int, memory>
   stream.wait();
 }
 
-void reorder(const memory& from, const memory& to) {
-  run(dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
-}
+/// From one order in memory to another.
+class Reordering {
+ public:
+  Reordering() = default;
+  Reordering(memory::desc from, memory::desc to) : from_(std::move(from)), to_(std::move(to)) {
+    if (needed()) {
+      run_ = dnnl::reorder({onednn::processor(), from_, onednn::processor(), to_});
+    }
+  }
+
+  /// In the second order: t, which lies in the first, or a copy.
+  memory read(const torch::Tensor& t) const {
+    const auto lying = onednn::viewed(from_, t);
+    if (!needed()) return lying;
+    const memory ordered(to_, onednn::processor());
+    run(run_, {{DNNL_ARG_FROM, lying}, {DNNL_ARG_TO, ordered}});
+    return ordered;
+  }
+
+  /// In the first order: t, which lies in the second, or room for what write() puts there.
+  memory room_for(const torch::Tensor& t) const {
+    return needed() ? memory(from_, onednn::processor()) : onednn::viewed(to_, t);
+  }
+  void write(const memory& room, const torch::Tensor& t) const {
+    if (needed()) run(run_, {{DNNL_ARG_FROM, room}, {DNNL_ARG_TO, onednn::viewed(to_, t)}});
+  }
+
+ private:
+  bool needed() const { return from_ != to_; }
+
+  memory::desc from_, to_;
+  dnnl::reorder run_;
+};
 
 /// What oneDNN chose for one shape of images and weights.
 class Plan {
@@ -76,15 +107,15 @@ class Plan {
     const auto to_y = onednn::forward(shape, dnnl::prop_kind::forward_training);
     const auto to_x = onednn::backward_data(shape, to_y);
     forward_ = dnnl::convolution_forward(to_y);
-    forward_order_ = to_y.weights_desc();
+    to_forward_order_ = {plain_.weight, to_y.weights_desc()};
     by_x_ = dnnl::convolution_backward_data(to_x);
-    by_x_order_ = to_x.weights_desc();
+    to_by_x_order_ = {plain_.weight, to_x.weights_desc()};
     if (g.is_pointwise(weight)) {
       plan_product(x, weight);
     } else {
       const auto to_weight = onednn::backward_weights(shape, to_y);
       by_weight_ = dnnl::convolution_backward_weights(to_weight);
-      by_weight_order_ = to_weight.diff_weights_desc();
+      to_plain_ = {to_weight.diff_weights_desc(), plain_.weight};
     }
   }
 
@@ -92,7 +123,7 @@ class Plan {
                         const torch::Tensor& bias) const {
     const auto y = output_of(x, weight, geometry_);
     run(forward_, {{DNNL_ARG_SRC, onednn::viewed(plain_.x, x)},
-                   {DNNL_ARG_WEIGHTS, in_order(weight, forward_order_)},
+                   {DNNL_ARG_WEIGHTS, to_forward_order_.read(weight)},
                    {DNNL_ARG_BIAS, onednn::viewed(plain_.bias, bias)},
                    {DNNL_ARG_DST, onednn::viewed(plain_.y, y)}});
     return y;
@@ -102,7 +133,7 @@ class Plan {
                               const torch::Tensor& dy) const {
     const auto dx = torch::empty_like(x);
     run(by_x_, {{DNNL_ARG_DIFF_DST, onednn::viewed(plain_.y, dy)},
-                {DNNL_ARG_WEIGHTS, in_order(weight, by_x_order_)},
+                {DNNL_ARG_WEIGHTS, to_by_x_order_.read(weight)},
                 {DNNL_ARG_DIFF_SRC, onednn::viewed(plain_.x, dx)}});
     return dx;
   }
@@ -119,14 +150,12 @@ class Plan {
       return {dw, dy.sum(torch::IntArrayRef{0, 2, 3})};
     }
     const auto db = torch::empty({weight.size(0)}, weight.options());
-    const auto plain = onednn::viewed(plain_.weight, dw);
-    const bool direct = by_weight_order_ == plain_.weight;
-    const auto ordered = direct ? plain : memory(by_weight_order_, onednn::processor());
+    const auto room = to_plain_.room_for(dw);
     run(by_weight_, {{DNNL_ARG_SRC, onednn::viewed(plain_.x, x)},
                      {DNNL_ARG_DIFF_DST, onednn::viewed(plain_.y, dy)},
-                     {DNNL_ARG_DIFF_WEIGHTS, ordered},
+                     {DNNL_ARG_DIFF_WEIGHTS, room},
                      {DNNL_ARG_DIFF_BIAS, onednn::viewed(plain_.bias, db)}});
-    if (!direct) reorder(ordered, plain);
+    to_plain_.write(room, dw);
     return {dw, db};
   }
 
@@ -142,22 +171,13 @@ class Plan {
     product_ = dnnl::matmul(onednn::product(product_y_, product_x_, product_weight_));
   }
 
-  /// The weight itself, or a copy.
-  memory in_order(const torch::Tensor& weight, const memory::desc& wanted) const {
-    const auto plain = onednn::viewed(plain_.weight, weight);
-    if (wanted == plain_.weight) return plain;
-    const memory ordered(wanted, onednn::processor());
-    reorder(plain, ordered);
-    return ordered;
-  }
-
   Geometry geometry_;
   onednn::ConvolutionShape plain_;  // as the tensors lie in memory
   dnnl::convolution_forward forward_;
   dnnl::convolution_backward_data by_x_;
   dnnl::convolution_backward_weights by_weight_;  // or else
   dnnl::matmul product_;
-  memory::desc forward_order_, by_x_order_, by_weight_order_;  // of weights
+  Reordering to_forward_order_, to_by_x_order_, to_plain_;  // of weights and their gradient
   memory::desc product_y_, product_x_, product_weight_;
 };
 

@@ -4,6 +4,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include <memory>
 #include <numeric>
 
 #include "kernels/cuda/device_work.h"
@@ -62,28 +63,27 @@ class Batch {
   /// work(image, offset of its pixels, offset of its tables) for every part, on all threads.
   template <class Work>
   void for_each(const Work& work) const {
+    const auto kept = image_.pixels * channels_ / parts_;
     parallel_for(count_, [&](int64_t begin, int64_t end) {
-      std::vector<float> scratch(static_cast<size_t>(4 * channels_));
+      const auto room = static_cast<size_t>(4 * channels_ + (kept <= kGroupNormKept ? kept : 0));
+      const auto scratch = std::make_unique_for_overwrite<float[]>(room);
+      auto* const keep = kept <= kGroupNormKept ? scratch.get() + 4 * channels_ : nullptr;
       for (int64_t i = begin; i < end; ++i) {
-        work(part(i, scratch.data()), i / parts_ * step_, i / parts_ * channels_);
+        work(part(i, scratch.get(), keep), i / parts_ * step_, i / parts_ * channels_);
       }
     });
   }
 
  private:
-  /// Few images: each is split by channels, so that no thread waits.
+  /// By as few channels as go together: few images keep all threads busy, and what is read twice
+  /// is still in the cache.
   void split(int64_t images) {
     const int64_t piece = std::lcm(image_.group_size, kGroupNormChannels);
-    const int64_t threads = at::get_num_threads();
-    parts_ = 1;
-    while (images * parts_ < 2 * threads && images * parts_ % threads != 0 &&
-           channels_ % (2 * parts_ * piece) == 0) {
-      parts_ *= 2;
-    }
+    parts_ = channels_ % piece == 0 ? channels_ / piece : 1;
     count_ = images * parts_;
   }
 
-  GroupNormImage<T> part(int64_t i, float* scratch) const {
+  GroupNormImage<T> part(int64_t i, float* scratch, float* kept) const {
     const int64_t b = i / parts_;
     const int64_t k = i % parts_;
     auto image = image_;
@@ -96,6 +96,7 @@ class Batch {
     image.mean += b * groups_;
     image.rstd += b * groups_;
     image.scratch = scratch;
+    image.kept = kept;
     return image;
   }
 

@@ -116,7 +116,13 @@ struct Tables {
   float* rest;
 };
 
-template <bool activate, class T>
+/// Where the gradients by z of pixels 0, 1, ... and channels c, ... are kept.
+template <class T>
+HALCYON_INLINE float* kept_from(const GroupNormImage<T>& image, int64_t c) {
+  return image.kept + (c - image.first) * image.pixels;
+}
+
+template <bool activate, bool keep, class T>
 HALCYON_INLINE void gradient_sums(const GroupNormImage<T>& image, const Tables& t, const T* dy,
                                   const GroupNormSums& sums) {
   for (int64_t c = image.first; c < image.last; c += kGroupNormChannels) {
@@ -131,6 +137,10 @@ HALCYON_INLINE void gradient_sums(const GroupNormImage<T>& image, const Tables& 
       const Pair d = simd::load_pair(dy + at);
       const Pair u = {before_activation<activate>(d.a, a.a * x.a + b.a),
                       before_activation<activate>(d.b, a.b * x.b + b.b)};
+      if (keep) {
+        simd::store(kept_from(image, c) + p * kGroupNormChannels, u.a);
+        simd::store(kept_from(image, c) + p * kGroupNormChannels + simd::kWidth, u.b);
+      }
       const Pair xhat = {pull.a * x.a + rest.a, pull.b * x.b + rest.b};
       u_sum.a += u.a;
       u_sum.b += u.b;
@@ -145,7 +155,7 @@ HALCYON_INLINE void gradient_sums(const GroupNormImage<T>& image, const Tables& 
   }
 }
 
-template <bool activate, bool more, class T>
+template <bool activate, bool keep, bool more, class T>
 HALCYON_INLINE void gradient(const GroupNormImage<T>& image, const Tables& t, const T* dy,
                              const T* extra, T* dx) {
   for (int64_t c = image.first; c < image.last; c += kGroupNormChannels) {
@@ -156,9 +166,16 @@ HALCYON_INLINE void gradient(const GroupNormImage<T>& image, const Tables& t, co
     for (int64_t p = 0; p < image.pixels; ++p) {
       const int64_t at = p * image.channels + c;
       const Pair x = simd::load_pair(image.x + at);
-      const Pair d = simd::load_pair(dy + at);
-      Pair g = {a.a * before_activation<activate>(d.a, a.a * x.a + b.a) + (pull.a * x.a + rest.a),
-                a.b * before_activation<activate>(d.b, a.b * x.b + b.b) + (pull.b * x.b + rest.b)};
+      Pair u;
+      if (keep) {
+        u.a = simd::load(kept_from(image, c) + p * kGroupNormChannels);
+        u.b = simd::load(kept_from(image, c) + p * kGroupNormChannels + simd::kWidth);
+      } else {
+        const Pair d = simd::load_pair(dy + at);
+        u.a = before_activation<activate>(d.a, a.a * x.a + b.a);
+        u.b = before_activation<activate>(d.b, a.b * x.b + b.b);
+      }
+      Pair g = {a.a * u.a + (pull.a * x.a + rest.a), a.b * u.b + (pull.b * x.b + rest.b)};
       if (more) {
         const Pair e = simd::load_pair(extra + at);
         g.a += e.a;
@@ -204,7 +221,7 @@ HALCYON_INLINE void gradient_tables(const GroupNormImage<T>& image, const Tables
   }
 }
 
-template <bool activate, class T>
+template <bool activate, bool keep, class T>
 HALCYON_INLINE void backward(const GroupNormImage<T>& image, const T* dy, const T* extra, T* dx,
                              const GroupNormSums& sums) {
   const int64_t n = image.channels;
@@ -212,12 +229,24 @@ HALCYON_INLINE void backward(const GroupNormImage<T>& image, const T* dy, const 
   const Tables t = {s, s + n, s + 2 * n, s + 3 * n};
   fold(image, t.slope, t.offset);
   normalising_tables(image, t);
-  gradient_sums<activate>(image, t, dy, sums);
+  gradient_sums<activate, keep>(image, t, dy, sums);
   gradient_tables(image, t, sums);
   if (extra != nullptr) {
-    gradient<activate, true>(image, t, dy, extra, dx);
+    gradient<activate, keep, true>(image, t, dy, extra, dx);
   } else {
-    gradient<activate, false>(image, t, dy, extra, dx);
+    gradient<activate, keep, false>(image, t, dy, extra, dx);
+  }
+}
+
+template <class T>
+HALCYON_INLINE void any_backward(const GroupNormImage<T>& image, const T* dy, const T* extra, T* dx,
+                                 const GroupNormSums& sums) {
+  if (!image.activate) {
+    backward<false, false>(image, dy, extra, dx, sums);
+  } else if (image.kept == nullptr) {
+    backward<true, false>(image, dy, extra, dx, sums);
+  } else {
+    backward<true, true>(image, dy, extra, dx, sums);
   }
 }
 
@@ -236,16 +265,14 @@ void group_norm_forward(const GroupNormImage<simd::BFloat16>& image, simd::BFloa
 HALCYON_MULTIVERSION
 void group_norm_backward(const GroupNormImage<float>& image, const float* dy, const float* extra,
                          float* dx, const GroupNormSums& sums) {
-  image.activate ? backward<true>(image, dy, extra, dx, sums)
-                 : backward<false>(image, dy, extra, dx, sums);
+  any_backward(image, dy, extra, dx, sums);
 }
 
 HALCYON_MULTIVERSION
 void group_norm_backward(const GroupNormImage<simd::BFloat16>& image, const simd::BFloat16* dy,
                          const simd::BFloat16* extra, simd::BFloat16* dx,
                          const GroupNormSums& sums) {
-  image.activate ? backward<true>(image, dy, extra, dx, sums)
-                 : backward<false>(image, dy, extra, dx, sums);
+  any_backward(image, dy, extra, dx, sums);
 }
 
 }  // namespace halcyon

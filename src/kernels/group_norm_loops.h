@@ -8,6 +8,8 @@ namespace halcyon {
 
 /// Channels that are worked on together.
 inline constexpr int64_t kGroupNormChannels = 2 * simd::kWidth;
+/// Numbers that a backward pass keeps rather than works out twice: as many as stay in the cache.
+inline constexpr int64_t kGroupNormKept = 1 << 17;
 
 /// One image of a batch, [pixels, channels] with the channels together in memory, or the channels
 /// [first, last) of it: whole groups, a multiple of kGroupNormChannels.  Pointers are to the
@@ -31,6 +33,7 @@ struct GroupNormImage {
   float* mean;          ///< [groups] of x + add
   float* rstd;          ///< [groups], 1 / sqrt(variance + eps)
   float* scratch;       ///< [4 channels]
+  float* kept;          ///< [pixels (last - first)] for the backward pass, or null
 };
 
 /// y = act(norm(x + add) (1 + scale) + shift); writes mean and rstd.

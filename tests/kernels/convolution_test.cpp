@@ -100,6 +100,20 @@ TEST_CASE("a convolution has the gradients that are asked for", "[kernels]") {
   }
 }
 
+TEST_CASE("a tangent passes the convolution", "[kernels]") {
+  const auto c = cases()[0];
+  const auto t = leaves(c, torch::kFloat32);
+  const auto tangent = torch::randn_like(t[0]);
+  const torch::NoGradGuard no_grad;
+  const auto level = torch::autograd::forward_ad::enter_dual_level();
+  const auto y = convolution(at::_make_dual(t[0].detach(), tangent, level), t[1], t[2], 1, 1);
+  const auto got = std::get<1>(at::_unpack_dual(y, level)).clone();
+  torch::autograd::forward_ad::exit_dual_level(level);
+  const auto want = convolution_composed(tangent.to(torch::kFloat64), t[1].to(torch::kFloat64),
+                                         torch::zeros({c.out}, torch::kFloat64), 1, 1);
+  CHECK(relative_error(got, want) < 2e-6);
+}
+
 TEST_CASE("a convolution of float64 or of mixed types is LibTorch's", "[kernels]") {
   const auto t = leaves(cases()[0], torch::kFloat64);
   CHECK(convolution(t[0], t[1], t[2], 1, 1).scalar_type() == torch::kFloat64);
