@@ -80,11 +80,11 @@ LogSigmaTable load_calibration(const std::string& path) {
 std::vector<double> load_grid_levels(const std::string& path) {
   const auto text = read_file(path);
   const auto table = read_csv(path);
-  const auto at = column_index(table, "sigma", path);
   if (table.rows.empty() || text.back() != '\n') {
     throw FileError(
         fmt::format("'{}': want rows, each with its line end; the last has none", path));
   }
+  const auto at = column_index(table, "sigma", path);
   std::vector<double> levels;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const auto* sigma = std::get_if<double>(&table.rows[i][at]);

@@ -102,9 +102,9 @@ void TrainingSession::load_what_is_remembered() {
 
 void TrainingSession::require_same_bands() const {
   if (!std::filesystem::exists(directory_.metrics_csv())) return;
-  const bool begun = read_file(directory_.metrics_csv()).find('\n') != std::string::npos;
-  if (!begun) return;  // stopped while it wrote the header, which is written again
-  const auto there = band_count(read_csv(directory_.metrics_csv()).columns);
+  const auto columns = read_csv(directory_.metrics_csv()).columns;
+  if (columns.empty()) return;  // stopped while it wrote the header, which is written again
+  const auto there = band_count(columns);
   require_option(options_.run.gradient_bands == there, "run.gradient_bands",
                  fmt::format("{}, as in the rows of {}", there, directory_.metrics_csv()).c_str(),
                  options_.run.gradient_bands);

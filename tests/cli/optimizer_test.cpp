@@ -137,6 +137,7 @@ TEST_CASE("a run stopped while the header of its log was written goes on", "[cli
   const auto train = kTrain + "--training.batch 32 --run.gradient_bands 3 --run.dir " + dir / "run";
   succeeds(train + " --training.steps 2");
   std::ofstream(dir / "run/metrics.csv") << "step,images,lo";
+  succeeds("report " + dir / "run");
   succeeds("train --resume --training.steps 4 --run.dir " + dir / "run");
   const auto table = read_csv(dir / "run/metrics.csv");
   CHECK(column_numbers(table, "step") == std::vector<double>{4});
