@@ -60,8 +60,8 @@ torch::Tensor Attention::join_heads(const torch::Tensor& tokens, const torch::Te
 // As a convolution: with oneDNN the faster of the two products.
 torch::Tensor Attention::PixelMap::operator()(const torch::Tensor& x) const {
   if (fixed && FixedConvolution::takes(x)) return (*fixed)(x);
-  const auto& [w, b] = std::tie(linear->weight, linear->bias);
-  return tapped({w, b, x, convolution(x, weight(), b, /*stride=*/1, /*padding=*/0)});
+  return tapped({linear->weight, linear->bias, x,
+                 convolution(x, weight(), linear->bias, /*stride=*/1, /*padding=*/0)});
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x) {

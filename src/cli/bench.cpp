@@ -109,10 +109,12 @@ void profile(BenchJob& job, const char* name, int64_t times, const std::function
 }
 
 void profile(BenchJob& job) {
-  TrainingBench training(job);
-  profile(job, "training step", job.repeats, [&] { training.step(); });
-  EvaluationBench sampling(job, /*images=*/1);
-  profile(job, "network evaluation of 1 image", 10 * job.repeats, [&] { sampling.evaluate(1); });
+  {
+    TrainingBench bench(job);
+    profile(job, "training step", job.repeats, [&] { bench.step(); });
+  }
+  EvaluationBench bench(job, /*images=*/1);
+  profile(job, "network evaluation of 1 image", 10 * job.repeats, [&] { bench.evaluate(1); });
 }
 
 void describe_network(BenchJob& job) {

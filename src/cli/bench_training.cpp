@@ -110,7 +110,7 @@ void EvaluationBench::evaluate(int64_t images) {
 
 void bench_evaluation(BenchJob& job) {
   EvaluationBench bench(job, job.batch);
-  /// Rows of one image and of a batch; `how`: what is said of them.
+  // Rows of one image and of a batch; `how`: what is said of them.
   const auto time_evaluations = [&](const std::string& how) {
     std::vector<BenchRow> rows;
     std::vector<std::function<void()>> works;

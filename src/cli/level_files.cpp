@@ -80,7 +80,8 @@ LogSigmaTable load_calibration(const std::string& path) {
 std::vector<double> load_grid_levels(const std::string& path) {
   const auto text = read_file(path);
   const auto table = read_csv(path);
-  if (table.rows.empty() || text.back() != '\n') {
+  if (table.rows.empty()) throw FileError(fmt::format("'{}': want rows, got none", path));
+  if (text.back() != '\n') {
     throw FileError(
         fmt::format("'{}': want rows, each with its line end; the last has none", path));
   }

@@ -6,7 +6,7 @@
 
 #ifdef HALCYON_HAS_ONEDNN
 #include <map>
-#include <utility>
+#include <optional>
 
 #include "kernels/onednn.h"
 #endif
@@ -24,17 +24,17 @@ using onednn::viewed;
 /// What was worked out for each shape of x.
 struct FixedConvolution::Plans {
   struct Plan {
-    dnnl::convolution_forward run;
-    memory weight;
+    onednn::Task run;
+    onednn::Ordered weight;
     memory::desc x, y;
   };
 
   torch::Tensor weight, bias;
   int64_t stride, padding;
-  dnnl::stream stream = onednn::stream();
-  std::map<std::vector<int64_t>, Plan> by_shape;
+  std::map<std::vector<int64_t>, std::optional<Plan>> by_shape;
 
-  Plan& plan(const torch::Tensor& x, const torch::Tensor& y) {
+  /// None where oneDNN has none.
+  std::optional<Plan>& plan(const torch::Tensor& x, const torch::Tensor& y) {
     const auto found = by_shape.find(x.sizes().vec());
     if (found != by_shape.end()) return found->second;
     constexpr size_t kMost = 8;  // each may hold an order of the weights of its own
@@ -42,21 +42,25 @@ struct FixedConvolution::Plans {
     return by_shape.emplace(x.sizes().vec(), make(x, y)).first->second;
   }
 
-  Plan make(const torch::Tensor& x, const torch::Tensor& y) {
+  std::optional<Plan> make(const torch::Tensor& x, const torch::Tensor& y) try {
     const auto x_desc = onednn::pixels(x), y_desc = onednn::pixels(y);
     const auto chosen = onednn::forward(
         {x_desc, onednn::any_order(weight), described(bias), y_desc, stride, padding},
         dnnl::prop_kind::forward_inference);
+    return Plan{onednn::Task(chosen), in_order(chosen.weights_desc()), x_desc, y_desc};
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented) return std::nullopt;  // bfloat16 before AVX-512
+    TORCH_CHECK(false, "oneDNN: ", error.what());
+  }
+
+  onednn::Ordered in_order(const memory::desc& order) const {
     for (const auto& [shape, other] : by_shape) {
-      if (other.weight.get_desc() == chosen.weights_desc()) {
-        return {dnnl::convolution_forward(chosen), other.weight, x_desc, y_desc};
-      }
+      if (other && other->weight.view.get_desc() == order) return other->weight;
     }
-    auto plain = viewed(described(weight), weight);
-    memory ordered(chosen.weights_desc(), onednn::processor());
-    dnnl::reorder(plain, ordered).execute(stream, plain, ordered);
-    stream.wait();
-    return {dnnl::convolution_forward(chosen), ordered, x_desc, y_desc};
+    auto ordered = onednn::room_for(order);
+    onednn::Task(onednn::reordering(described(weight), order))(
+        {{DNNL_ARG_FROM, viewed(described(weight), weight)}, {DNNL_ARG_TO, ordered.view}});
+    return ordered;
   }
 };
 
@@ -80,17 +84,13 @@ torch::Tensor FixedConvolution::operator()(const torch::Tensor& x) {
   auto& p = *plans_;
   TORCH_CHECK(x.scalar_type() == p.weight.scalar_type() && x.dim() == 4, "x is ", x.scalar_type());
   const auto in = x.contiguous(at::MemoryFormat::ChannelsLast);
-  const auto side = [&](int64_t size) {
-    return (size + 2 * p.padding - p.weight.size(2)) / p.stride + 1;
-  };
-  const auto y = torch::empty({x.size(0), p.weight.size(0), side(x.size(2)), side(x.size(3))},
-                              x.options(), at::MemoryFormat::ChannelsLast);
-  auto& plan = p.plan(in, y);
-  plan.run.execute(p.stream, {{DNNL_ARG_SRC, viewed(plan.x, in)},
-                              {DNNL_ARG_WEIGHTS, plan.weight},
-                              {DNNL_ARG_BIAS, viewed(described(p.bias), p.bias)},
-                              {DNNL_ARG_DST, viewed(plan.y, y)}});
-  p.stream.wait();
+  const auto y = onednn::output_of(in, p.weight, p.stride, p.padding);
+  const auto& plan = p.plan(in, y);
+  if (!plan) return torch::conv2d(in, p.weight, p.bias, p.stride, p.padding);
+  plan->run({{DNNL_ARG_SRC, viewed(plan->x, in)},
+             {DNNL_ARG_WEIGHTS, plan->weight.view},
+             {DNNL_ARG_BIAS, viewed(described(p.bias), p.bias)},
+             {DNNL_ARG_DST, viewed(plan->y, y)}});
   return y;
 }
 

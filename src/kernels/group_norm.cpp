@@ -48,7 +48,8 @@ GroupNormImage<T> first_image(const torch::Tensor& x, const variable_list& table
   return image;
 }
 
-/// How to find the images of a batch, and parts of them, from the first.
+/// How to find the images of a batch from the first, and their parts: as few channels as go
+/// together, so that few images keep all threads busy and what is read twice is in the cache still.
 template <class T>
 class Batch {
  public:
@@ -56,31 +57,34 @@ class Batch {
       : image_(first),
         channels_(first.channels),
         step_(first.channels * first.pixels),
-        groups_(first.channels / first.group_size) {
-    split(images);
-  }
+        groups_(first.channels / first.group_size),
+        parts_(channels_ / std::lcm(first.group_size, kGroupNormChannels)),
+        count_(images * parts_) {}
 
   /// work(image, offset of its pixels, offset of its tables) for every part, on all threads.
   template <class Work>
   void for_each(const Work& work) const {
-    const auto kept = image_.pixels * channels_ / parts_;
+    for_each_keeping(0, work);
+  }
+
+  /// The same, with room for what a backward pass may keep.
+  template <class Work>
+  void for_each_backward(const Work& work) const {
+    const auto numbers = image_.pixels * channels_ / parts_;
+    for_each_keeping(image_.activate && numbers <= kGroupNormKept ? numbers : 0, work);
+  }
+
+ private:
+  template <class Work>
+  void for_each_keeping(int64_t kept, const Work& work) const {
     parallel_for(count_, [&](int64_t begin, int64_t end) {
-      const auto room = static_cast<size_t>(4 * channels_ + (kept <= kGroupNormKept ? kept : 0));
+      const auto room = static_cast<size_t>(4 * channels_ + kept);
       const auto scratch = std::make_unique_for_overwrite<float[]>(room);
-      auto* const keep = kept <= kGroupNormKept ? scratch.get() + 4 * channels_ : nullptr;
+      float* const keep = kept > 0 ? scratch.get() + 4 * channels_ : nullptr;
       for (int64_t i = begin; i < end; ++i) {
         work(part(i, scratch.get(), keep), i / parts_ * step_, i / parts_ * channels_);
       }
     });
-  }
-
- private:
-  /// By as few channels as go together: few images keep all threads busy, and what is read twice
-  /// is still in the cache.
-  void split(int64_t images) {
-    const int64_t piece = std::lcm(image_.group_size, kGroupNormChannels);
-    parts_ = channels_ % piece == 0 ? channels_ / piece : 1;
-    count_ = images * parts_;
   }
 
   GroupNormImage<T> part(int64_t i, float* scratch, float* kept) const {
@@ -102,8 +106,8 @@ class Batch {
 
   GroupNormImage<T> image_;
   int64_t channels_, step_, groups_;
-  int64_t parts_ = 1;
-  int64_t count_ = 0;
+  int64_t parts_;
+  int64_t count_;
 };
 
 template <class T>
@@ -225,7 +229,7 @@ struct FusedGroupNorm final : torch::autograd::Function<FusedGroupNorm> {
         return;
       }
       Batch<T>(first, x.size(0))
-          .for_each([&](const GroupNormImage<T>& image, int64_t pixels, int64_t tables) {
+          .for_each_backward([&](const GroupNormImage<T>& image, int64_t pixels, int64_t tables) {
             float* at = base + tables;
             const T* more = present(extra) ? data<T>(extra) + pixels : nullptr;
             group_norm_backward(image, data<T>(dy) + pixels, more, data<T>(dx) + pixels,

@@ -108,6 +108,13 @@ HALCYON_INLINE Lanes before_activation(Lanes dy, Lanes z) {
   return dy * (s + z * s * (1.0F - s));
 }
 
+/// The same at z = a x + b.
+template <bool activate>
+HALCYON_INLINE Pair gradient_by_z(const Pair& dy, const Pair& x, const Pair& a, const Pair& b) {
+  return {before_activation<activate>(dy.a, a.a * x.a + b.a),
+          before_activation<activate>(dy.b, a.b * x.b + b.b)};
+}
+
 /// Tables a channel that the sweeps of the backward pass read.
 struct Tables {
   float* slope;  // z = slope x + offset
@@ -117,9 +124,9 @@ struct Tables {
 };
 
 /// Where the gradients by z of pixels 0, 1, ... and channels c, ... are kept.
-template <class T>
+template <bool keep, class T>
 HALCYON_INLINE float* kept_from(const GroupNormImage<T>& image, int64_t c) {
-  return image.kept + (c - image.first) * image.pixels;
+  return keep ? image.kept + (c - image.first) * image.pixels : nullptr;
 }
 
 template <bool activate, bool keep, class T>
@@ -130,17 +137,13 @@ HALCYON_INLINE void gradient_sums(const GroupNormImage<T>& image, const Tables& 
     const Pair b = simd::load_table<T>(t.offset + c);
     const Pair pull = simd::load_table<T>(t.pull + c);
     const Pair rest = simd::load_table<T>(t.rest + c);
+    float* const kept = kept_from<keep>(image, c);
     Pair u_sum = {}, ux_sum = {}, x_sum = {};
     for (int64_t p = 0; p < image.pixels; ++p) {
       const int64_t at = p * image.channels + c;
       const Pair x = simd::load_pair(image.x + at);
-      const Pair d = simd::load_pair(dy + at);
-      const Pair u = {before_activation<activate>(d.a, a.a * x.a + b.a),
-                      before_activation<activate>(d.b, a.b * x.b + b.b)};
-      if (keep) {
-        simd::store(kept_from(image, c) + p * kGroupNormChannels, u.a);
-        simd::store(kept_from(image, c) + p * kGroupNormChannels + simd::kWidth, u.b);
-      }
+      const Pair u = gradient_by_z<activate>(simd::load_pair(dy + at), x, a, b);
+      if (keep) simd::store_pair(kept + p * kGroupNormChannels, u);
       const Pair xhat = {pull.a * x.a + rest.a, pull.b * x.b + rest.b};
       u_sum.a += u.a;
       u_sum.b += u.b;
@@ -163,18 +166,12 @@ HALCYON_INLINE void gradient(const GroupNormImage<T>& image, const Tables& t, co
     const Pair b = simd::load_table<T>(t.offset + c);
     const Pair pull = simd::load_table<T>(t.pull + c);
     const Pair rest = simd::load_table<T>(t.rest + c);
+    const float* const kept = kept_from<keep>(image, c);
     for (int64_t p = 0; p < image.pixels; ++p) {
       const int64_t at = p * image.channels + c;
       const Pair x = simd::load_pair(image.x + at);
-      Pair u;
-      if (keep) {
-        u.a = simd::load(kept_from(image, c) + p * kGroupNormChannels);
-        u.b = simd::load(kept_from(image, c) + p * kGroupNormChannels + simd::kWidth);
-      } else {
-        const Pair d = simd::load_pair(dy + at);
-        u.a = before_activation<activate>(d.a, a.a * x.a + b.a);
-        u.b = before_activation<activate>(d.b, a.b * x.b + b.b);
-      }
+      const Pair u = keep ? simd::load_pair(kept + p * kGroupNormChannels)
+                          : gradient_by_z<activate>(simd::load_pair(dy + at), x, a, b);
       Pair g = {a.a * u.a + (pull.a * x.a + rest.a), a.b * u.b + (pull.b * x.b + rest.b)};
       if (more) {
         const Pair e = simd::load_pair(extra + at);

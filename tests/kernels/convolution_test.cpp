@@ -1,6 +1,7 @@
 #include "kernels/convolution.h"
 
 #include "core/torch.h"
+#include "kernels/fixed_convolution.h"
 #include "tests/support/catch.h"
 #include "tests/support/relative_error.h"
 
@@ -63,6 +64,26 @@ TEST_CASE("a convolution and its gradients are those of float64", "[kernels][ora
   }
 }
 
+TEST_CASE("a convolution is oneDNN's where the build has it", "[kernels]") {
+  const auto t = leaves(cases()[0], torch::kFloat32);
+  const auto name = convolution(t[0], t[1], t[2], 1, 1).grad_fn()->name();
+  const bool has_onednn = FixedConvolution::make(t[1], t[2], 1, 1) != nullptr;
+  CHECK((name.find("DirectConvolution") != std::string::npos) == has_onednn);
+}
+
+TEST_CASE("images and gradients that do not lie densely have the same convolution", "[kernels]") {
+  for (const auto& c : cases()) {
+    const auto t = leaves(c, torch::kFloat32);
+    const auto x = torch::cat({t[0], t[0]}, 1).detach().narrow(1, 0, c.in).requires_grad_(true);
+    const auto got = torch::autograd::grad({convolution(x, t[1], t[2], c.stride, c.padding).sum()},
+                                           {x, t[1], t[2]});
+    const auto exact = leaves(c, torch::kFloat64);
+    const auto want = torch::autograd::grad(
+        {convolution_composed(exact[0], exact[1], exact[2], c.stride, c.padding).sum()}, exact);
+    for (size_t i = 0; i < want.size(); ++i) CHECK(relative_error(got[i], want[i]) < 2e-6);
+  }
+}
+
 TEST_CASE("weights of either order in memory have the same convolution", "[kernels]") {
   for (const auto& c : cases()) {
     const auto plain = leaves(c, torch::kFloat32);
@@ -114,12 +135,14 @@ TEST_CASE("a tangent passes the convolution", "[kernels]") {
   CHECK(relative_error(got, want) < 2e-6);
 }
 
-TEST_CASE("a convolution of float64 or of mixed types is LibTorch's", "[kernels]") {
-  const auto t = leaves(cases()[0], torch::kFloat64);
-  CHECK(convolution(t[0], t[1], t[2], 1, 1).scalar_type() == torch::kFloat64);
-  const auto half = t[0].to(torch::kBFloat16);
-  CHECK_THROWS_AS(convolution(half, t[1], t[2], 1, 1), c10::Error);
-  CHECK_THROWS_AS(convolution(t[0].narrow(1, 0, 5).to(torch::kFloat32), t[1].to(torch::kFloat32),
-                              t[2].to(torch::kFloat32), 1, 1),
-                  c10::Error);
+TEST_CASE("a convolution of float64 is LibTorch's, and so is what it refuses", "[kernels][error]") {
+  const auto exact = leaves(cases()[0], torch::kFloat64);
+  CHECK(convolution(exact[0], exact[1], exact[2], 1, 1).scalar_type() == torch::kFloat64);
+  const auto t = leaves(cases()[0], torch::kFloat32);
+  const auto &x = t[0], &weight = t[1], &bias = t[2];
+  REQUIRE(convolution(x, weight, bias, 1, 1).defined());  // from here on its plan is there
+  CHECK_THROWS_AS(convolution(x.to(torch::kBFloat16), weight, bias, 1, 1), c10::Error);
+  CHECK_THROWS_AS(convolution(x.narrow(1, 0, 5), weight, bias, 1, 1), c10::Error);
+  CHECK_THROWS_AS(convolution(x, weight, bias.narrow(0, 0, 5), 1, 1), c10::Error);
+  CHECK_THROWS_AS(convolution(x.narrow(2, 0, 2), weight, bias, 2, 0), c10::Error);
 }

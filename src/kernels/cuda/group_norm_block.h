@@ -12,7 +12,7 @@ namespace halcyon::cuda {
 /// each of its row.
 template <class T>
 struct GroupNormBatch {
-  GroupNormImage<T> first;  ///< the first image: first, last and scratch are not read
+  GroupNormImage<T> first;  ///< the first image: first, last, scratch and kept are not read
   int64_t images;
   int64_t chunk;
 };
