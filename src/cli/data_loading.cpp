@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/machine.h"
 #include "config/text_value.h"
 #include "core/error.h"
 #include "core/torch.h"
@@ -25,6 +26,7 @@ ImageSet load_with_warnings(const DataOptions& options) {
 
 Model load_with_warnings(const std::string& checkpoint, const std::string& weights, int64_t label,
                          torch::Device device) {
+  const ScopedMemoryReturn returned;  // weights change their order in memory
   auto model = load_model(checkpoint, weights, label, device);
   print_warnings(model.warnings);
   return model;

@@ -28,11 +28,14 @@ void tame_openblas() {
 }
 
 /// The C library gives freed memory of large tensors back to the system and asks for it anew, page
-/// by page and zeroed, at every step: let it keep what it has.
-void keep_memory() {
+/// by page and zeroed, at every step: let it keep what it has, or do as it is used to.
+void keep_memory(bool keep) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);
+  constexpr int kMappedAtMost = 65536;  // its own default
+  mallopt(M_MMAP_MAX, keep ? 0 : kMappedAtMost);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#else
+  static_cast<void>(keep);
 #endif
 }
 
@@ -48,7 +51,7 @@ torch::Device set_up_machine(const MachineOptions& options) {
   const auto threads = options.threads > 0 ? options.threads : available_threads();
   at::set_num_threads(static_cast<int>(threads));
   tame_openblas();
-  keep_memory();
+  keep_memory(true);
 
   const auto refuse = [&](const std::string& found) {
     return ConfigError(
@@ -69,5 +72,9 @@ torch::Device set_up_machine(const MachineOptions& options) {
   if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
   return device;
 }
+
+ScopedMemoryReturn::ScopedMemoryReturn() { keep_memory(false); }
+
+ScopedMemoryReturn::~ScopedMemoryReturn() { keep_memory(true); }
 
 }  // namespace halcyon
