@@ -2,6 +2,7 @@
 
 #include "core/torch.h"
 #include "tests/support/catch.h"
+#include "tests/support/derivatives.h"
 #include "tests/support/relative_error.h"
 
 using namespace halcyon;
@@ -20,19 +21,9 @@ std::vector<torch::Tensor> leaves(at::ScalarType type) {
   return all;
 }
 
-// The result, its gradients, and those of the gradients' squares.
 std::vector<torch::Tensor> values(decltype(&attention) function, at::ScalarType type, bool second) {
   const auto t = leaves(type);
-  const auto y = function(t[0], t[1], t[2]);
-  std::vector<torch::Tensor> all = {y.detach()};
-  const auto first = torch::autograd::grad({(y * y).sum()}, t, {}, true, second);
-  all.insert(all.end(), first.begin(), first.end());
-  if (!second) return all;
-  auto sum = torch::zeros({}, y.options());
-  for (const auto& g : first) sum = sum + g.square().sum();
-  const auto more = torch::autograd::grad({sum}, t);
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
+  return with_derivatives(function(t[0], t[1], t[2]), t, second);
 }
 
 }  // namespace

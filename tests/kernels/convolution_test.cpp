@@ -3,6 +3,7 @@
 #include "core/torch.h"
 #include "kernels/fixed_convolution.h"
 #include "tests/support/catch.h"
+#include "tests/support/derivatives.h"
 #include "tests/support/relative_error.h"
 
 using namespace halcyon;
@@ -33,19 +34,9 @@ std::vector<torch::Tensor> leaves(const Case& c, at::ScalarType type) {
   return all;
 }
 
-/// The result, the gradients of its square, and, if asked for, those of the gradients' squares.
 std::vector<torch::Tensor> values(decltype(&convolution) function, const Case& c,
                                   const std::vector<torch::Tensor>& t, bool second) {
-  const auto y = function(t[0], t[1], t[2], c.stride, c.padding);
-  std::vector<torch::Tensor> all = {y.detach()};
-  const auto first = torch::autograd::grad({(y * y).sum()}, t, {}, true, second);
-  all.insert(all.end(), first.begin(), first.end());
-  if (!second) return all;
-  auto sum = torch::zeros({}, y.options());
-  for (const auto& g : first) sum = sum + g.square().sum();
-  const auto more = torch::autograd::grad({sum}, t);
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
+  return with_derivatives(function(t[0], t[1], t[2], c.stride, c.padding), t, second);
 }
 
 }  // namespace
